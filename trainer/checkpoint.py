@@ -1,0 +1,118 @@
+"""Checkpoints: one safetensors file each, written whole or not at all, that proves its own bytes. No pickle.
+
+The file's metadata holds the record (settings, epoch, scores) and a SHA-256 over every tensor, because safetensors has
+no checksum of its own. The JSON beside it is a copy for people and scripts; nothing reads it back.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from runtime.errors import CheckpointError
+from runtime.files import write_whole
+
+SCHEMA_VERSION = 1
+RECORD_KEY = "segtool.checkpoint"
+MODEL, OPTIMIZER = "model.", "optimizer."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A training state.
+
+    Attributes:
+        tensors: weights under "model.", optimiser state under "optimizer." (absent in `best`).
+        record: JSON object: schema_version, config, data, epoch, images_seen, best_mean_iou, history ...
+    """
+
+    tensors: dict[str, Tensor]
+    record: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under a prefix, with the prefix taken off."""
+        return {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes `path` (.safetensors) and the JSON beside it; the old checkpoint stays until the new one is proven.
+
+    Raises:
+        CheckpointError: a weight is not finite; nothing is written.
+        StorageError: disk full, no permission.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"{path}: tensor {name} holds a number that is not finite, so it is not saved; "
+                "go on from the last good checkpoint with a smaller --lr"
+            )
+    record = {**checkpoint.record, "schema_version": SCHEMA_VERSION, "tensors_sha256": _digest(tensors)}
+    text = json.dumps(record, allow_nan=False)
+    data = safetensors_bytes(tensors, metadata={RECORD_KEY: text})
+    write_whole(path, data)
+    write_whole(path.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint and proves its bytes.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint of segtool, damaged, or of a newer schema.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: expected a checkpoint, found none; train one with: segtool train DATA --out {path.parent}"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        record = json.loads(metadata[RECORD_KEY])
+        version, expected = record["schema_version"], record["tensors_sha256"]
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: expected a checkpoint written by segtool, got an unreadable file ({error}); "
+            "use the other checkpoint of the run, or train again"
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{path}: has checkpoint schema {version}, this segtool reads {SCHEMA_VERSION}; "
+            "use the segtool that wrote it"
+        )
+    if _digest(tensors) != expected:
+        raise CheckpointError(
+            f"{path}: its tensors do not match their SHA-256, the file is damaged; use the other checkpoint of the run"
+        )
+    return Checkpoint(tensors=tensors, record=record)
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state tensors as "<parameter number>.<name>"."""
+    state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, values in state.items() for name, tensor in values.items()}
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts back what `pack_optimizer` took; learning rate and the like stay as the optimiser has them."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
