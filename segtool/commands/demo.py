@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from runtime.errors import UsageError
 from segtool.console import say, show_table
 
 EXAMPLES = """\b
@@ -17,10 +16,11 @@ Examples:
   segtool demo
   segtool demo --out /tmp/demo --epochs 3"""
 
+PHOTOS, PHOTO_SEED = 4, 1  # the data set is drawn from seed 0
 MARKER = ".segtool-demo"  # says that a folder was made by the demo and may be made anew
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="The whole job on synthetic scenes.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -35,6 +35,7 @@ def demo(out: Path, count: int, size: int, epochs: int) -> None:
     """Generate scenes, train, export with parity, evaluate and bench: minutes on two CPU cores, no download."""
     started = time.perf_counter()
     _start_folder(out)
+    _write_photos(out / "photos", size)
     scenes, run = out / "scenes", out / "run"
     fp32, fp16 = run / "model.onnx", run / "model.fp16.onnx"
     for arguments in (
@@ -45,7 +46,7 @@ def demo(out: Path, count: int, size: int, epochs: int) -> None:
         ["export", run, "--fp16"],
         ["eval", run, scenes, "--json", out / "eval.run.json"],
         ["eval", fp16, scenes, "--json", out / "eval.fp16.json"],
-        ["predict", fp16, scenes / "val", "--out", out / "labels", "--overlay"],
+        ["predict", fp16, out / "photos", "--out", out / "labels", "--overlay"],
         ["bench", fp32, "--data", scenes, "--json", out / "bench.fp32.json"],
         ["bench", fp16, "--data", scenes, "--json", out / "bench.fp16.json"],
     ):
@@ -54,12 +55,25 @@ def demo(out: Path, count: int, size: int, epochs: int) -> None:
 
 
 def _start_folder(out: Path) -> None:
+    from runtime.errors import UsageError
+
     if out.is_dir() and (out / MARKER).exists():
         shutil.rmtree(out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: is there already and was not made by a demo; give another folder to --out")
     out.mkdir(parents=True, exist_ok=True)
     (out / MARKER).write_text("made by segtool demo; the next demo with this --out replaces the folder\n")
+
+
+def _write_photos(folder: Path, size_px: int) -> None:
+    """Writes a few photos of scenes that the data set does not hold."""
+    from runtime.files import write_whole
+    from trainer.data.images import encode_png
+    from trainer.data.synthetic import render_scene
+
+    for index in range(PHOTOS):
+        image_hwc, _ = render_scene(PHOTO_SEED, index, size_px)
+        write_whole(folder / f"{index + 1}.png", encode_png(image_hwc))
 
 
 def _step(arguments: list[str]) -> None:

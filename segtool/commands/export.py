@@ -13,7 +13,7 @@ Examples:
   segtool export runs/a --fp16 --out vehicle/front.onnx --parity-data other_frames.zip"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Turn a run into one ONNX file, with proof.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--fp16", "half", is_flag=True, help="Weights and arithmetic in half precision; bytes at both ends.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; RUN/model.onnx or RUN/model.fp16.onnx.")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from runtime.errors import UsageError
 from segtool.console import say
 
 if TYPE_CHECKING:
@@ -32,13 +31,15 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         UsageError: the text is neither.
     """
+    from runtime.errors import UsageError
+
     parts = text.lower().split("x")
     if len(parts) in (1, 2) and all(part.isascii() and part.isdigit() for part in parts):
         return int(parts[-1]), int(parts[0])
     raise UsageError(f"--size must be a number or WIDTHxHEIGHT, got {text!r}; for example 256 or 512x256")
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Fit a U-Net to a data set.")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", "run", required=True, type=click.Path(path_type=Path), metavar="RUN", help="The run's folder.")
 @click.option(
@@ -80,6 +81,7 @@ def parse_size(text: str) -> tuple[int, int]:
 @click.pass_context
 def train(
     context: click.Context,
+    /,
     data: Path,
     run: Path,
     workers: int | None,
@@ -135,6 +137,7 @@ def _resumed(config: "TrainConfig", run: Path, given: set[str]) -> "TrainConfig"
     Raises:
         UsageError: a flag asks for something that the run is not.
     """
+    from runtime.errors import UsageError
     from trainer.run_folder import RunFolder
 
     stored = RunFolder(run).stored_config()

@@ -1,0 +1,89 @@
+"""Counts how well a model file does on a data set, at the network's size, through the runtime that ships. No torch."""
+
+import math
+
+import numpy as np
+
+from runtime.errors import SpecError
+from runtime.metrics import Scores, confusion_matrix, scores
+from runtime.segmenter import Segmenter
+from trainer.data.augment import fit
+from trainer.data.dataset import Dataset
+from trainer.data.progress import track
+
+SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
+
+
+def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") -> Scores:
+    """Runs every frame of a split through the file and scores one confusion matrix of them all.
+
+    Images are resized with antialiasing and truth by nearest: these are the scores at the network's size.
+
+    Args:
+        segmenter: an open one; left open.
+        dataset: opened with the file's own label space.
+        split: "train", "val" or whatever the data set has.
+
+    Raises:
+        SpecError: the data set was opened with classes other than the file's.
+        DataError: the split is absent or empty, or a frame is not readable.
+    """
+    spec = segmenter.spec
+    if tuple(spec.classes) != tuple(dataset.label_space.classes):
+        raise SpecError(
+            f"{dataset.path}: the file's classes {list(spec.classes)} were expected, the label space "
+            f"{dataset.label_space.name!r} has {list(dataset.label_space.classes)}; "
+            f"open the data set with the label space {spec.label_space!r}, or export the file again"
+        )
+    count = len(dataset.frames(split))
+    class_count = len(spec.classes)
+    confusion = np.zeros((class_count, class_count + 1), dtype=np.int64)
+    for index in track(range(count), "evaluating", count):
+        frame = fit(dataset.read(split, index), spec.height_px, spec.width_px)
+        result = segmenter.segment(np.ascontiguousarray(frame.image_hwc))
+        confusion += confusion_matrix(frame.labels_hw, result.labels, class_count, ignore_id=spec.ignore_id)
+    return scores(confusion)
+
+
+def score_rows(result: Scores, classes: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
+    """Returns table rows under `SCORE_COLUMNS`: one per class, then the mean over the classes present, in percent.
+
+    Args:
+        result: the scores.
+        classes: names, in the order of the scores.
+    """
+    rows = [
+        (name, _percent(iou), _percent(dice), _percent(accuracy))
+        for name, iou, dice, accuracy in zip(classes, result.iou, result.dice, result.accuracy, strict=True)
+    ]
+    mean = f"mean of {result.averaged_classes}"
+    return [*rows, (mean, _percent(result.mean_iou), _percent(result.mean_dice), "-")]
+
+
+def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
+    """Returns the scores as a JSON object; a class that is absent from truth and prediction is null.
+
+    Args:
+        result: the scores.
+        classes: names, in the order of the scores.
+    """
+    return {
+        "mean_iou": _number(result.mean_iou),
+        "mean_dice": _number(result.mean_dice),
+        "pixel_accuracy": _number(result.pixel_accuracy),
+        "averaged_classes": result.averaged_classes,
+        "pixels": result.pixels,
+        "classes": {
+            name: {"iou": _number(iou), "dice": _number(dice), "accuracy": _number(accuracy)}
+            for name, iou, dice, accuracy in zip(classes, result.iou, result.dice, result.accuracy, strict=True)
+        },
+    }
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f} %"
+
+
+def _number(value: float) -> float | None:
+    # JSON has no NaN
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,162 @@
+"""A measured run as a record: a JSON object that can be compared later, and the table rows of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.latency import LatencyRun
+from benchmarks.percentiles import PERCENTS, percentile, samples_needed
+from runtime.segmenter import Segmenter
+
+SCHEMA_VERSION = 1
+HISTOGRAM_BINS = 32
+
+FP16_ON_CPU = (
+    "fp16 file on the CPU provider: ONNX Runtime may compute half-precision nodes in fp32 between casts, "
+    "so this is the file as it runs here and not a measure of half-precision arithmetic"
+)
+
+
+def bench_record(
+    segmenter: Segmenter,
+    path: Path,
+    run: LatencyRun,
+    *,
+    frames_from: str,
+    load_ms: float,
+    machine: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Composes the JSON object of one measured run.
+
+    Args:
+        segmenter: the one that was measured.
+        path: the model file, recorded by its name and size.
+        run: the times.
+        frames_from: where the frames came from, in words.
+        load_ms: milliseconds that opening the file took, the engine's own preparation included.
+        machine: `benchmarks.machine.machine_record()`.
+    """
+    spec = segmenter.spec
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "bench",
+        "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {
+            "file": path.name,
+            "sha256": segmenter.sha256,
+            "bytes": path.stat().st_size,
+            "precision": spec.precision,
+            "width_px": spec.width_px,
+            "height_px": spec.height_px,
+            "classes": len(spec.classes),
+        },
+        "provider": segmenter.provider,
+        "threads": segmenter.threads,
+        "notes": run_notes(segmenter.provider, spec.precision) + busy_notes(machine),
+        "frames": {
+            "from": frames_from,
+            "measured": len(run.samples_ms),
+            "warmup": run.warmup_frames,
+            "distinct": run.distinct_frames,
+            "invalid": run.invalid_frames,
+        },
+        "load_ms": load_ms,
+        "first_frame_ms": float(run.warmup_ms[0]) if run.warmup_frames else None,
+        "latency_ms": latency_summary(run.samples_ms),
+        "wall_s": run.wall_s,
+        "frames_per_s": run.frames_per_s,
+        "machine": dict(machine),
+    }
+
+
+def run_notes(provider: str, precision: str) -> list[str]:
+    """Returns what a reader must know before comparing this run with another."""
+    return [FP16_ON_CPU] if provider == "cpu" and precision == "fp16" else []
+
+
+def busy_notes(machine: Mapping[str, Any]) -> list[str]:
+    """Returns a remark where more was running than there are cores, before the run itself began."""
+    load, cores = machine["load_average"], machine["cores_usable"]
+    if not load or not cores or load[0] <= cores:
+        return []
+    return [f"the machine was busy when this run began: load average {load[0]:.1f} on {cores} cores; measure again"]
+
+
+def latency_summary(samples_ms: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Summarises latencies; a percentile without samples enough is withheld, with the count that it needs.
+
+    Args:
+        samples_ms: float64 [N], N at least 1, milliseconds.
+
+    Returns:
+        A JSON object: min, mean, max, percentiles {"p50": ms}, withheld {"p99": frames needed}, histogram.
+    """
+    percentiles: dict[str, float] = {}
+    withheld: dict[str, int] = {}
+    for percent in PERCENTS:
+        value = percentile(samples_ms, percent)
+        if value is None:
+            withheld[f"p{percent}"] = samples_needed(percent)
+        else:
+            percentiles[f"p{percent}"] = value
+    return {
+        "min": float(samples_ms.min()),
+        "mean": float(samples_ms.mean()),
+        "max": float(samples_ms.max()),
+        "percentiles": percentiles,
+        "withheld": withheld,
+        "histogram": histogram(samples_ms),
+    }
+
+
+def histogram(samples_ms: npt.NDArray[np.float64]) -> dict[str, list[float] | list[int]]:
+    """Counts latencies in bins of equal ratio, so that one slow frame does not press all others into one bin.
+
+    Args:
+        samples_ms: float64 [N], N at least 1, above 0.
+
+    Returns:
+        `edges_ms` (HISTOGRAM_BINS + 1 numbers, from the fastest to the slowest) and `counts` (HISTOGRAM_BINS integers).
+    """
+    fastest, slowest = float(samples_ms.min()), float(samples_ms.max())
+    edges = np.clip(np.geomspace(fastest, slowest, HISTOGRAM_BINS + 1), fastest, slowest)  # it rounds past its ends
+    edges[0], edges[-1] = fastest, slowest
+    counts, _ = np.histogram(samples_ms, bins=edges)
+    return {"edges_ms": [float(edge) for edge in edges], "counts": [int(count) for count in counts]}
+
+
+def bench_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the table rows, name and value, of a record made by `bench_record`."""
+    model, frames, latency, machine = (record[key] for key in ("model", "frames", "latency_ms", "machine"))
+    rows = [
+        ("file", f"{model['file']}, {model['bytes'] / 1e6:.2f} MB, sha256 {model['sha256'][:16]}"),
+        ("network", f"{model['width_px']}x{model['height_px']}, {model['classes']} classes, {model['precision']}"),
+        ("provider", f"{record['provider']}, threads {record['threads'] or 'as ONNX Runtime chooses'}"),
+        ("machine", _machine_line(machine)),
+        (
+            "frames",
+            f"{frames['measured']} after {frames['warmup']} warm-up, {frames['distinct']} different: {frames['from']}",
+        ),
+    ]
+    if frames["invalid"]:
+        rows.append(("no valid answer", f"{frames['invalid']} of {frames['measured']} frames"))
+    rows.append(("load", f"{record['load_ms']:.1f} ms"))
+    if record["first_frame_ms"] is not None:
+        rows.append(("first frame", f"{record['first_frame_ms']:.2f} ms"))
+    rows += [(name, f"{latency[name]:.2f} ms") for name in ("min", "mean")]
+    rows += [(name, f"{value:.2f} ms") for name, value in latency["percentiles"].items()]
+    rows += [(name, f"withheld: needs {needed} frames") for name, needed in latency["withheld"].items()]
+    rows.append(("max", f"{latency['max']:.2f} ms"))
+    rows.append(("throughput", f"{record['frames_per_s']:.1f} frames/s, one after another"))
+    return rows + [("note", note) for note in record["notes"]]
+
+
+def _machine_line(machine: Mapping[str, Any]) -> str:
+    gpus = "".join(f", {gpu}" for gpu in machine["gpus"])
+    packages: Mapping[str, str] = machine["packages"]
+    engine = next((f"{name} {packages[name]}" for name in packages if name.startswith("onnxruntime")), "onnxruntime ?")
+    return f"{machine['cpu']}, {machine['cores_usable']} cores{gpus}; {engine}"

@@ -1,0 +1,113 @@
+"""`segtool data`: look into a data set, or write a synthetic one. Works without torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from trainer.data.inspection import DataReport
+
+SCHEMA_VERSION = 1
+SHOWN_PROBLEMS = 20
+
+EXAMPLES = """\b
+Examples:
+  segtool data inspect cityscapes_pairs.zip
+  segtool data synth scenes --count 64"""
+
+INSPECT_EXAMPLES = """\b
+Examples:
+  segtool data inspect cityscapes_pairs.zip
+  segtool data inspect cityscapes_pairs.zip --label-space cityscapes --json report.json
+  segtool data inspect big_set --limit 200
+
+Exits with 3 where a frame can't be read, or train or val has none; the report is printed all the same."""
+
+SYNTH_EXAMPLES = """\b
+Examples:
+  segtool data synth scenes
+  segtool data synth scenes --count 500 --size 128 --seed 7 --val-share 0.1
+
+The same seed gives the same scenes. They are image pairs, as in Cityscapes pairs: photo left, colour mask right."""
+
+
+@click.group(epilog=EXAMPLES)
+def data() -> None:
+    """Look into a data set, or write a synthetic one."""
+
+
+@data.command(epilog=INSPECT_EXAMPLES)
+@click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
+@click.option(
+    "--label-space",
+    type=click.Choice(["categories", "cityscapes", "names"]),
+    default="categories",
+    show_default=True,
+    help="What to count classes of.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Read at most N frames of each split.")
+@click.option(
+    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the report there."
+)
+def inspect(path: Path, label_space: str, limit: int | None, json_file: Path | None) -> None:
+    """Tell what is in DATA (a folder or .zip): layout, splits, sizes, class shares, problems."""
+    from segtool.json_file import write_json
+    from trainer.data.inspection import inspect_dataset
+
+    report = inspect_dataset(path, label_space, limit)
+    if json_file is not None:
+        write_json(json_file, {"schema_version": SCHEMA_VERSION, "kind": "data", **report.to_json()})
+    _show(report)
+    report.require_usable()
+
+
+@data.command(epilog=SYNTH_EXAMPLES)
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(min=2), default=64, show_default=True, help="Scenes in all.")
+@click.option("--size", type=click.IntRange(min=32, max=4096), default=256, show_default=True, help="Pixels a side.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which scenes.")
+@click.option(
+    "--val-share",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="How many of them go to val.",
+)
+def synth(out: Path, count: int, size: int, seed: int, val_share: float) -> None:
+    """Write synthetic street scenes with exact labels to the folder OUT (OUT/train, OUT/val)."""
+    from segtool.console import say
+    from trainer.data.synthetic import write_scenes
+
+    write_scenes(out, count, size, seed, val_share)
+    say(f"{out}: {count} scenes of {size}x{size}, seed {seed}")
+
+
+def _show(report: "DataReport") -> None:
+    from segtool.console import say, show_table
+
+    say(f"{report.path}: layout {report.layout}, label space {report.label_space}")
+    say()
+    show_table("Splits", ("split", "frames", "read", "photo sizes"), list(_split_rows(report)))
+    if any(split.read for split in report.splits):
+        show_table("Classes", ("label", "class", "share", "frames", "Cityscapes names"), list(_class_rows(report)))
+        say(f"{100 * report.ignored_share:.2f} % of all pixels read are ignored (label 255); shares are of the others")
+    if not report.problems:
+        say("no problems found")
+        return
+    rows = [(problem.kind, problem.text) for problem in report.problems[:SHOWN_PROBLEMS]]
+    show_table(f"Problems: {len(report.problems)}", ("kind", "what"), rows)
+    if len(report.problems) > SHOWN_PROBLEMS:
+        say(f"{len(report.problems) - SHOWN_PROBLEMS} more; --json FILE lists them all")
+
+
+def _split_rows(report: "DataReport") -> Iterator[tuple[str, ...]]:
+    for split in report.splits:
+        sizes = ", ".join(f"{size} ({count})" for size, count in sorted(split.sizes.items()))
+        yield split.name, str(split.frames), str(split.read), sizes or "-"
+
+
+def _class_rows(report: "DataReport") -> Iterator[tuple[str, ...]]:
+    for label, each in enumerate(report.classes):
+        yield str(label), each.name, f"{100 * each.share:.2f} %", str(each.frames), ", ".join(each.members)

@@ -1,0 +1,22 @@
+"""Writes a record as a JSON file, whole or not at all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from runtime.files import write_whole
+
+
+def write_json(path: Path, record: Mapping[str, object]) -> None:
+    """Writes `record` as indented UTF-8 JSON with a newline at the end.
+
+    Args:
+        path: the file.
+        record: a JSON object; NaN is refused, since no other reader would take it.
+
+    Raises:
+        StorageError: the file could not be written; an older one is untouched.
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(path, f"{text}\n".encode())

@@ -1,0 +1,73 @@
+"""Scores of a hand-made data set, by hand."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.accuracy import evaluate_file, score_record, score_rows
+from runtime.errors import DataError, SpecError
+from trainer.data.dataset import Frame
+
+CLASSES = ("road", "sky", "car")
+
+
+def dataset_of(frames, classes=CLASSES):
+    def read(split, index):
+        predicted, truth = (np.asarray(each, np.uint8) for each in frames[index])
+        return Frame(f"{split}/{index}.jpg", np.repeat(predicted[..., None], 3, axis=2), truth)
+
+    def named(split):
+        if split != "val":
+            raise DataError(f"no frames in {split}")
+        return tuple(str(index) for index in range(len(frames)))
+
+    space = SimpleNamespace(name="three", classes=classes)
+    return SimpleNamespace(path="DATA", label_space=space, frames=named, read=read)
+
+
+@pytest.fixture
+def segmenter(stub_segmenter):
+    # answers with the frame's red channel: a test's frame says what will be predicted
+    return stub_segmenter(classes=CLASSES, label_space="three", height_px=2, width_px=2)
+
+
+def test_evaluate_file_over_two_frames_scores_one_matrix(segmenter):
+    frames = [([[0, 0], [1, 1]], [[0, 0], [1, 0]]), ([[255, 1], [1, 1]], [[0, 255], [1, 1]])]
+    result = evaluate_file(segmenter, dataset_of(frames))
+    # truth road: 4 pixels, 2 right, 1 as sky, 1 as 255 (wrong); truth sky: 3 pixels, all right; one pixel ignored
+    assert result.iou[0] == pytest.approx(2 / 4)
+    assert result.iou[1] == pytest.approx(3 / 4)
+    assert math.isnan(result.iou[2])
+    assert result.mean_iou == pytest.approx((2 / 4 + 3 / 4) / 2)
+    assert result.pixel_accuracy == pytest.approx(5 / 7)
+    assert (result.averaged_classes, result.pixels) == (2, 7)
+
+
+def test_evaluate_file_of_a_larger_frame_scores_at_the_networks_size(segmenter):
+    large = np.repeat(np.repeat([[0, 0], [1, 1]], 3, axis=0), 3, axis=1)
+    assert evaluate_file(segmenter, dataset_of([(large, large)])).pixels == 4
+
+
+def test_evaluate_file_with_other_classes_is_refused(segmenter):
+    with pytest.raises(SpecError, match="'sky', 'road', 'car'"):
+        evaluate_file(segmenter, dataset_of([], classes=("sky", "road", "car")))
+
+
+def test_evaluate_file_of_an_absent_split_is_refused(segmenter):
+    with pytest.raises(DataError, match="no frames in test"):
+        evaluate_file(segmenter, dataset_of([]), "test")
+
+
+def test_score_rows_and_record_of_an_absent_class_show_no_number(segmenter):
+    result = evaluate_file(segmenter, dataset_of([([[0, 0], [1, 1]], [[0, 0], [1, 1]])]))
+    assert score_rows(result, CLASSES) == [
+        ("road", "100.00 %", "100.00 %", "100.00 %"),
+        ("sky", "100.00 %", "100.00 %", "100.00 %"),
+        ("car", "-", "-", "-"),
+        ("mean of 2", "100.00 %", "100.00 %", "-"),
+    ]
+    record = score_record(result, CLASSES)
+    assert record["classes"]["car"] == {"iou": None, "dice": None, "accuracy": None}
+    assert (record["mean_iou"], record["averaged_classes"], record["pixels"]) == (1.0, 2, 4)

@@ -1,0 +1,78 @@
+"""`segtool eval` on four hand-made pixels by four; the run's side with a stand-in for the trainer."""
+
+import json
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from runtime.metrics import scores
+from segtool.__main__ import run
+
+# truth: 8 road, 7 building, 1 sign; the file calls the 8 road, the other 8 building
+ROAD, BUILDING, SIGN = 1.0, 7 / 8, 0.0
+
+
+def test_eval_of_a_file_writes_the_scores_worked_out_by_hand(model_file, pairs_folder, tmp_path, capsys):
+    file = tmp_path / "e.json"
+    assert run(["eval", str(model_file), str(pairs_folder), "--provider", "cpu", "--json", str(file)]) == 0
+    record = json.loads(file.read_text())
+    assert record["classes"]["flat"]["iou"] == ROAD
+    assert record["classes"]["construction"]["iou"] == BUILDING
+    assert record["classes"]["object"] == {"iou": SIGN, "dice": 0.0, "accuracy": 0.0}
+    assert record["classes"]["sky"]["iou"] is None
+    assert record["mean_iou"] == pytest.approx((ROAD + BUILDING + SIGN) / 3)
+    assert record["pixel_accuracy"] == 15 / 16
+    assert (record["averaged_classes"], record["pixels"]) == (3, 16)
+    assert (record["kind"], record["file"], record["provider"], record["split"]) == ("eval", "model.onnx", "cpu", "val")
+    table = capsys.readouterr().out
+    assert "mean of 3" in table
+    assert "87.50 %" in table
+    assert "pixel accuracy 93.75 % of 16 valid pixels" in table
+
+
+def test_eval_of_a_file_with_other_classes_is_refused(write_model, pairs_folder, capsys):
+    swapped = ("construction", "flat", "object", "nature", "sky", "human", "vehicle")
+    assert run(["eval", str(write_model(classes=swapped)), str(pairs_folder)]) == 4
+    assert "'construction', 'flat'" in capsys.readouterr().err
+
+
+def test_eval_of_an_absent_split_gives_3(model_file, pairs_folder, capsys):
+    assert run(["eval", str(model_file), str(pairs_folder), "--split", "test"]) == 3
+    assert "'test'" in capsys.readouterr().err
+
+
+def test_eval_of_neither_run_nor_file_gives_4(pairs_folder, tmp_path, capsys):
+    assert run(["eval", str(tmp_path / "absent"), str(pairs_folder)]) == 4
+    assert "absent" in capsys.readouterr().err
+
+
+def test_eval_of_a_run_prints_what_the_trainer_counts(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def evaluate_run(folder, dataset, split):
+        asked.append((folder, dataset, split))
+        return scores(np.array([[3, 1, 0], [0, 4, 0]], np.int64)), ("road", "sky")
+
+    stand_in = ModuleType("trainer.evaluate")
+    stand_in.evaluate_run = evaluate_run
+    monkeypatch.setitem(sys.modules, "trainer.evaluate", stand_in)
+    data, file = tmp_path / "data.zip", tmp_path / "e.json"
+    assert run(["eval", str(tmp_path), str(data), "--split", "train", "--json", str(file)]) == 0
+    assert asked == [(tmp_path, data, "train")]
+    record = json.loads(file.read_text())
+    assert record["run"] == tmp_path.name
+    assert record["classes"]["road"]["iou"] == 3 / 4
+    assert "80.00 %" in capsys.readouterr().out  # sky: 4 of 5
+
+
+def test_eval_of_a_run_on_a_provider_is_refused(tmp_path, capsys):
+    assert run(["eval", str(tmp_path), str(tmp_path), "--provider", "cuda"]) == 2
+    assert "--provider cuda" in capsys.readouterr().err
+
+
+def test_eval_of_a_file_without_torch_works(segtool_process, model_file, pairs_folder):
+    done = segtool_process("eval", model_file, pairs_folder, blocked=("torch", "onnx", "accelerate"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "87.50 %" in done.stdout
