@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from runtime.errors import UsageError
+from trainer.data.augment import Augmentation, augment, fit
+from trainer.data.dataset import Frame
+
+
+def coordinates(height: int = 200, width: int = 250) -> Frame:
+    """Red is the column, green the row; the labels are the columns too, so that any shift between them shows."""
+    rows, columns = np.mgrid[:height, :width].astype(np.uint8)
+    return Frame("train/1.png", np.stack([columns, rows, np.zeros_like(rows)], axis=-1), columns)
+
+
+def shift_px(frame: Frame) -> float:
+    """The largest distance, in source pixels, between what image and labels show at one place."""
+    return float(np.abs(frame.image_hwc[..., 0].astype(int) - frame.labels_hw.astype(int)).max())
+
+
+def test_augment_same_draw_is_the_same_frame_in_any_order() -> None:
+    frame, config = coordinates(), Augmentation()
+    first = [augment(frame, config, 64, 80, seed=1, epoch=2, index=index) for index in range(8)]
+    again = [augment(frame, config, 64, 80, seed=1, epoch=2, index=index) for index in reversed(range(8))][::-1]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.image_hwc, other.image_hwc)
+        np.testing.assert_array_equal(one.labels_hw, other.labels_hw)
+
+
+def test_augment_seed_epoch_and_index_each_change_the_draw() -> None:
+    frame, config = coordinates(), Augmentation()
+    draws = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2**33, 0, 0)]
+    frames = {
+        augment(frame, config, 64, 80, seed=seed, epoch=epoch, index=index).image_hwc.tobytes()
+        for seed, epoch, index in draws
+    }
+    assert len(frames) == len(draws)
+
+
+@pytest.mark.parametrize(("height", "width"), [(200, 250), (100, 125), (64, 80), (300, 400), (128, 128)])
+def test_augment_image_and_labels_stay_aligned_to_a_pixel(height: int, width: int) -> None:
+    allowed = 1.0 + max(250 / width, 1.0) * 0.5  # nearest may be half a source step off, and the border half of another
+    for index in range(40):
+        made = augment(coordinates(), Augmentation(max_scale=2.0), height, width, seed=0, epoch=0, index=index)
+        assert made.image_hwc.shape == (height, width, 3)
+        assert made.labels_hw.shape == (height, width)
+        assert shift_px(made) <= allowed
+
+
+def test_shift_px_catches_labels_that_are_mirrored_or_moved() -> None:
+    made = augment(coordinates(), Augmentation(flip=0), 200, 250, seed=0, epoch=0, index=0)
+    assert shift_px(Frame("x", made.image_hwc, made.labels_hw[:, ::-1])) > 100
+    assert shift_px(Frame("x", made.image_hwc[:, 4:], made.labels_hw[:, :-4])) > 1.5
+
+
+def test_augment_crop_keeps_the_frames_aspect_and_stays_within_the_scales() -> None:
+    config = Augmentation(flip=0, min_scale=1.2, max_scale=1.6)
+    shares = []
+    for index in range(60):
+        made = augment(coordinates(), config, 100, 100, seed=0, epoch=0, index=index).image_hwc.astype(float)
+        columns = (made[50, 90, 0] - made[50, 10, 0]) / 80 * 100 / 250  # share of the frame that the crop is wide
+        rows = (made[90, 50, 1] - made[10, 50, 1]) / 80 * 100 / 200
+        assert columns == pytest.approx(rows, abs=0.02)
+        shares.append(columns)
+    assert 1 / 1.6 - 0.02 < min(shares) < 0.66
+    assert 0.8 < max(shares) < 1 / 1.2 + 0.02
+
+
+def test_augment_crops_reach_every_border() -> None:
+    frames = [
+        augment(coordinates(), Augmentation(flip=0), 100, 125, seed=0, epoch=0, index=index).image_hwc
+        for index in range(200)
+    ]
+    assert min(frame[0, 0, 0] for frame in frames) <= 1
+    assert max(frame[0, -1, 0] for frame in frames) >= 247
+    assert min(frame[0, 0, 1] for frame in frames) <= 1
+    assert max(frame[-1, 0, 1] for frame in frames) >= 197
+
+
+@pytest.mark.parametrize(("flip", "expected"), [(0.0, 0), (1.0, 200), (0.5, 100)])
+def test_augment_flips_as_often_as_asked(flip: float, expected: int) -> None:
+    config = Augmentation(flip=flip)
+    made = [augment(coordinates(), config, 20, 25, seed=0, epoch=0, index=index) for index in range(200)]
+    flipped = sum(int(frame.image_hwc[0, 0, 0]) > int(frame.image_hwc[0, -1, 0]) for frame in made)
+    assert abs(flipped - expected) <= (30 if 0 < flip < 1 else 0)
+
+
+def test_augment_without_flip_and_scale_is_fit() -> None:
+    config = Augmentation(flip=0, max_scale=1.0)
+    for height, width in ((200, 250), (64, 64), (300, 500)):
+        made = augment(coordinates(), config, height, width, seed=0, epoch=0, index=0)
+        whole = fit(coordinates(), height, width)
+        np.testing.assert_array_equal(made.image_hwc, whole.image_hwc)
+        np.testing.assert_array_equal(made.labels_hw, whole.labels_hw)
+
+
+def test_augment_labels_are_only_those_of_the_frame() -> None:
+    labels = np.random.default_rng(0).choice(np.array([1, 5, 255], np.uint8), (50, 60))
+    frame = Frame("x", np.zeros((50, 60, 3), np.uint8), labels)
+    for index in range(20):
+        made = augment(frame, Augmentation(max_scale=3.0), 32, 32, seed=0, epoch=0, index=index)
+        assert set(np.unique(made.labels_hw)) <= {1, 5, 255}
+
+
+def test_augment_results_are_contiguous_and_leave_the_frame_alone() -> None:
+    frame = coordinates()
+    before = frame.image_hwc.copy()
+    made = augment(frame, Augmentation(flip=1), 200, 250, seed=0, epoch=0, index=0)
+    made.image_hwc[:] = 0
+    assert made.image_hwc.flags.c_contiguous
+    assert made.labels_hw.flags.c_contiguous
+    np.testing.assert_array_equal(frame.image_hwc, before)
+
+
+def test_augment_odd_sizes_and_extreme_scales_never_leave_the_frame() -> None:
+    config = Augmentation(min_scale=1.0, max_scale=1.0 + 1e-12)
+    for size in (1, 3, 7, 251):
+        frame = Frame("x", np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8))
+        for index in range(50):
+            augment(frame, config, 16, 16, seed=3, epoch=0, index=index)
+
+
+@pytest.mark.parametrize("draw", [(-1, 0, 0), (0, -1, 0), (0, 0, -1)])
+def test_augment_negative_draw_is_refused(draw: tuple[int, int, int]) -> None:
+    seed, epoch, index = draw
+    with pytest.raises(UsageError, match=f"got {seed}, {epoch} and {index}"):
+        augment(coordinates(), Augmentation(), 16, 16, seed=seed, epoch=epoch, index=index)
+
+
+@pytest.mark.parametrize(
+    ("settings", "got"),
+    [
+        ({"flip": 1.5}, "got 1.5"),
+        ({"flip": float("nan")}, "got nan"),
+        ({"min_scale": 0.5}, "got min_scale 0.5"),
+        ({"min_scale": 2.0, "max_scale": 1.5}, "min_scale 2.0 and max_scale 1.5"),
+        ({"max_scale": float("inf")}, "max_scale inf"),
+    ],
+)
+def test_augmentation_impossible_settings_are_refused(settings: dict[str, float], got: str) -> None:
+    with pytest.raises(UsageError, match=got):
+        Augmentation(**settings)
+
+
+def test_fit_at_its_own_size_is_the_same_pixels() -> None:
+    frame = coordinates()
+    whole = fit(frame, 200, 250)
+    assert whole.name == frame.name
+    assert whole.image_hwc is frame.image_hwc
