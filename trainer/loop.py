@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -87,7 +88,9 @@ def fit(
     if not resume:
         run.require_unused()
     _require_frames(source)
-    accelerator = Accelerator(mixed_precision=resolve_precision(config.precision, PartialState().device))
+    precision = resolve_precision(config.precision, PartialState().device)
+    AcceleratorState._reset_state()  # a singleton that would refuse a second run of another precision in one process
+    accelerator = Accelerator(mixed_precision=precision)
     torch.manual_seed(config.seed)
     network = UNet(config.network, len(source.label_space.classes)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
