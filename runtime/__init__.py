@@ -1,0 +1,63 @@
+"""segtool's runtime: a sealed model file, camera frames in, label maps out. Needs numpy and ONNX Runtime, nothing else.
+
+In a vehicle it is installed alone, as the wheel `segtool-runtime`, and imported as `segtool_runtime`.
+"""
+
+from .errors import (
+    ClosedError,
+    DataError,
+    DeviceError,
+    FrameError,
+    IntegrityError,
+    MissingPackage,
+    ModelFileError,
+    ProviderUnavailable,
+    SegtoolError,
+    SpecError,
+    UsageError,
+)
+
+__version__ = "0.1.0"
+
+try:
+    import numpy  # noqa: F401  # only to see that it is there
+    import onnxruntime  # noqa: F401
+except ImportError as error:
+    raise MissingPackage(
+        f"segtool-runtime {__version__}: expected numpy and ONNX Runtime to be installed, got: {error}; "
+        'pip install "segtool-runtime[cpu]" for ONNX Runtime on the CPU, or "segtool-runtime[gpu]" for NVIDIA GPUs'
+    ) from error
+
+from .metrics import Scores, confusion_matrix, scores
+from .model_file import ModelFile, load_model_file
+from .overlay import blend, colourise
+from .providers import ProviderStatus, usable_providers
+from .segmenter import Result, Segmenter
+from .spec import ModelSpec
+
+__all__ = [
+    "ClosedError",
+    "DataError",
+    "DeviceError",
+    "FrameError",
+    "IntegrityError",
+    "MissingPackage",
+    "ModelFile",
+    "ModelFileError",
+    "ModelSpec",
+    "ProviderStatus",
+    "ProviderUnavailable",
+    "Result",
+    "Scores",
+    "Segmenter",
+    "SegtoolError",
+    "SpecError",
+    "UsageError",
+    "__version__",
+    "blend",
+    "colourise",
+    "confusion_matrix",
+    "load_model_file",
+    "scores",
+    "usable_providers",
+]

@@ -1,0 +1,119 @@
+"""The one place that imports ONNX Runtime: session options, its exceptions as one tuple, and its noise kept down.
+
+Works with ONNX Runtime 1.20 and newer; what came later is looked up with getattr.
+"""
+
+import contextlib
+import functools
+import inspect
+import io
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state
+
+VERSION: str = onnxruntime.__version__
+
+# ONNX Runtime's exceptions (Fail, InvalidGraph, EPFail ...) have no common base but Exception, and differ by version.
+# Beside them pybind11 turns C++ exceptions into RuntimeError and MemoryError, and a damaged name in a model into
+# UnicodeDecodeError, a ValueError.
+ENGINE_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        kind
+        for kind in vars(onnxruntime_pybind11_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+    RuntimeError,
+    ValueError,
+    MemoryError,
+)
+
+_FATAL, _WARNING = 4, 2
+_stdout_lock = threading.RLock()
+_CAN_FORBID_FALLBACK = "enable_fallback" in inspect.signature(onnxruntime.InferenceSession.__mro__[1]).parameters
+
+
+def session_options(threads: int | None, *, only_named_provider: bool) -> Any:  # noqa: ANN401  # onnxruntime has no types
+    """Session options that every session of this package is opened with.
+
+    Args:
+        threads: CPU threads for one operator; None leaves it to ONNX Runtime (one a physical core).
+        only_named_provider: a node that the named provider can't take is an error instead of a trip to the CPU.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL  # what goes wrong is raised, and told once
+    if only_named_provider:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return options
+
+
+def available() -> tuple[str, ...]:
+    """The providers that the installed ONNX Runtime was built with, by its names; their libraries may be missing."""
+    return tuple(onnxruntime.get_available_providers())
+
+
+def new_session(data: bytes, options: Any, provider: str) -> Any:  # noqa: ANN401
+    """Opens a session on one provider, without ONNX Runtime's ways of changing providers by itself.
+
+    Args:
+        data: the model's bytes.
+        options: from `session_options`.
+        provider: ONNX Runtime's own name of it.
+
+    Raises:
+        One of ENGINE_ERRORS: it did not open.
+    """
+    # After some failures ONNX Runtime prints to stdout and goes on with a session on another provider, or tries to:
+    # enable_fallback=0 stops the constructor from that, disable_fallback() stops run(). Where the constructor does not
+    # know it yet (1.20), the options and our caller refuse that session, and its print is held back.
+    with contextlib.nullcontext() if _CAN_FORBID_FALLBACK else _stdout_held_back():
+        session = onnxruntime.InferenceSession(data, options, providers=[provider], enable_fallback=0)
+    session.disable_fallback()
+    return session
+
+
+@contextlib.contextmanager
+def _stdout_held_back() -> Iterator[None]:
+    with _stdout_lock, contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what ONNX Runtime prints and logs while a provider is tried away from stdout and stderr.
+
+    Both belong to the whole process: for that while, what another thread prints is lost too, and the severity of ONNX
+    Runtime's default logger, which can't be read, is afterwards its default (warnings).
+    """
+    with _stdout_held_back():
+        onnxruntime.set_default_logger_severity(_FATAL)
+        try:
+            yield
+        finally:
+            onnxruntime.set_default_logger_severity(_WARNING)
+
+
+@functools.cache
+def preload_libraries() -> None:
+    """Loads the CUDA and cuDNN libraries that pip installed, where ONNX Runtime can (1.21); call it in quiet()."""
+    preload = getattr(onnxruntime, "preload_dlls", None)
+    if preload is not None:
+        preload()
+
+
+def message_of(error: BaseException) -> str:
+    """What an engine's exception says, in one line of at most 300 characters.
+
+    ONNX Runtime puts C++ signatures, source paths and the host's name around the words that matter, which come late:
+    "[ONNXRuntimeError] : 1 : FAIL : ... [with ERRTYPE = cudnnStatus_t ...] CUDNN failure 1: CUDNN_STATUS... ; GPU".
+    """
+    text = re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", " ".join(str(error).split()))[-1]
+    device_failure = re.search(r"\b[A-Z]{3,12} failure \d+: [^;]+", text)
+    if device_failure:
+        text = device_failure.group()
+    return text[:300].strip() or type(error).__name__

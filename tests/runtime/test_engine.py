@@ -1,0 +1,87 @@
+import sys
+
+import onnxruntime
+import pytest
+
+from runtime import engine
+
+
+def test_engine_errors_hold_what_onnxruntime_raises() -> None:
+    with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):
+        engine.new_session(b"no model", engine.session_options(1, only_named_provider=False), "CPUExecutionProvider")
+    assert {"Fail", "EPFail", "InvalidGraph", "RuntimeException"} <= {kind.__name__ for kind in engine.ENGINE_ERRORS}
+
+
+def test_engine_errors_hold_no_catch_all() -> None:
+    assert Exception not in engine.ENGINE_ERRORS
+    assert not issubclass(KeyboardInterrupt, engine.ENGINE_ERRORS)
+    assert not issubclass(TypeError, engine.ENGINE_ERRORS)
+
+
+def test_session_options_hold_threads_and_the_strict_switch() -> None:
+    options = engine.session_options(3, only_named_provider=True)
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
+    assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+    assert engine.session_options(None, only_named_provider=False).intra_op_num_threads == 0
+
+
+def test_quiet_swallows_prints_and_gives_stdout_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout
+    with engine.quiet():
+        print("*************** EP Error ***************")  # noqa: T201  # as onnxruntime does
+    assert sys.stdout is before
+    assert capsys.readouterr().out == ""
+
+
+def test_quiet_gives_stdout_back_after_an_error() -> None:
+    before = sys.stdout
+    with pytest.raises(ValueError, match="planted"), engine.quiet():
+        raise ValueError("planted")
+    assert sys.stdout is before
+
+
+def test_preload_libraries_is_asked_for_once_and_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    engine.preload_libraries.cache_clear()
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: calls.append(1), raising=False)
+    engine.preload_libraries()
+    engine.preload_libraries()
+    assert calls == [1]
+    engine.preload_libraries.cache_clear()
+    monkeypatch.delattr(onnxruntime, "preload_dlls")
+    engine.preload_libraries()
+    engine.preload_libraries.cache_clear()
+
+
+CUDNN = (
+    "[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: /onnxruntime_src/cuda_call.cc:154 void "
+    "onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE = cudnnStatus_t; bool THRW = true; SUCCTYPE = int] "
+    "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; hostname=car7 ; file=/x.cc ; line=250 ; expr=create()"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (CUDNN, "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED"),
+        (
+            "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1",
+            "CUDA failure 100: no CUDA-capable device is detected",
+        ),
+        ("[ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model.", "This is an invalid model."),
+        ("\n one \n two", "one two"),
+        ("x" * 999, "x" * 300),
+        ("", "RuntimeError"),
+    ],
+)
+def test_message_of_is_the_part_that_matters_in_one_line(text: str, expected: str) -> None:
+    assert engine.message_of(RuntimeError(text)) == expected
+
+
+def test_new_session_that_fails_prints_nothing(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    options = engine.session_options(1, only_named_provider=False)
+    for known in (engine._CAN_FORBID_FALLBACK, False):
+        monkeypatch.setattr(engine, "_CAN_FORBID_FALLBACK", known)
+        with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):
+            engine.new_session(b"no model", options, "CPUExecutionProvider")
+    assert capsys.readouterr().out == ""

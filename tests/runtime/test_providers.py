@@ -1,0 +1,222 @@
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import onnxruntime
+import pytest
+
+from runtime import providers
+from runtime.errors import ModelFileError, ProviderUnavailable, UsageError
+from runtime.libraries import driver_missing
+from runtime.probe import probe_model
+from runtime.providers import PROVIDERS, open_session, usable_providers
+
+REPOSITORY = Path(__file__).parents[2]
+no_cuda = pytest.mark.skipif(not driver_missing("cuda"), reason="shows what happens where CUDA does not run")
+gpu_wheel = pytest.mark.skipif(
+    "CUDAExecutionProvider" not in onnxruntime.get_available_providers(), reason="needs the onnxruntime-gpu package"
+)
+Fail = onnxruntime.capi.onnxruntime_pybind11_state.Fail
+
+
+class FakeSession:
+    """A session that says it runs on `provider` and computes on the CPU."""
+
+    def __init__(self, data: bytes, provider: str) -> None:
+        self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        self._provider = provider
+
+    def get_providers(self) -> list[str]:
+        return [self._provider, "CPUExecutionProvider"]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+
+@pytest.fixture
+def cuda_stands_ready(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """ONNX Runtime lists CUDA, every library and the driver are there; a test then says what opening it does."""
+    monkeypatch.setattr(providers, "available", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
+    monkeypatch.setattr(providers, "driver_missing", lambda _: False)
+    monkeypatch.setattr(providers, "missing_libraries", lambda _: ())
+    monkeypatch.setattr(providers, "preload_libraries", lambda: None)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "CPUExecutionProvider", "", None, 3, ["cpu"]])
+def test_open_session_unknown_provider_lists_the_choices(tiny_model_bytes: bytes, name: object) -> None:
+    with pytest.raises(UsageError, match=r"provider: expected one of auto, cuda, tensorrt, .*, cpu, got ") as caught:
+        open_session(tiny_model_bytes, name, None)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_open_session_threads_of_no_sense_are_refused(tiny_model_bytes: bytes, threads: object) -> None:
+    with pytest.raises(UsageError, match=f"threads: expected a whole number of at least 1, or None, got {threads!r}"):
+        open_session(tiny_model_bytes, "cpu", threads)
+
+
+def test_open_session_on_cpu_stays_there(tiny_model_bytes: bytes) -> None:
+    session, name = open_session(tiny_model_bytes, "cpu", 2)
+    assert name == "cpu"
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    assert session.get_session_options().intra_op_num_threads == 2
+    assert session._enable_fallback is False
+
+
+def test_open_session_of_no_model_is_a_model_file_error_that_names_it() -> None:
+    with pytest.raises(
+        ModelFileError, match=r"model\.onnx: expected a model that ONNX Runtime .* opens, but it says: "
+    ):
+        open_session(b"no model", "cpu", None, r"model.onnx")
+
+
+@no_cuda
+@gpu_wheel
+def test_open_session_cuda_without_its_libraries_names_one_and_the_remedy(tiny_model_bytes: bytes) -> None:
+    with pytest.raises(
+        ProviderUnavailable, match=r"provider 'cuda': .* can't load lib\w+\.so[.\d]*.*install "
+    ) as caught:
+        open_session(tiny_model_bytes, "cuda", None)
+    assert "Fail" in type(caught.value.__cause__).__name__
+
+
+@no_cuda
+@gpu_wheel
+def test_open_session_tensorrt_without_its_libraries_names_one(tiny_model_bytes: bytes) -> None:
+    with pytest.raises(ProviderUnavailable, match=r"provider 'tensorrt': .* can't load lib\w+\.so"):
+        open_session(tiny_model_bytes, "tensorrt", None)
+
+
+@no_cuda
+def test_providers_that_do_not_run_leave_stdout_and_stderr_empty() -> None:
+    code = (
+        "from runtime.errors import ProviderUnavailable\n"
+        "from runtime.probe import probe_model\n"
+        "from runtime.providers import open_session, usable_providers\n"
+        "usable_providers()\n"
+        "for name in ('cuda', 'tensorrt'):\n"
+        "    try:\n"
+        "        open_session(probe_model(), name, None)\n"
+        "    except ProviderUnavailable:\n"
+        "        continue\n"
+        "    raise SystemExit(name + ' opened')\n"
+        "assert open_session(probe_model(), 'auto', None)[1] == 'cpu'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_open_session_provider_not_built_in_names_the_package(tiny_model_bytes: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(providers, "available", lambda: ("AzureExecutionProvider", "CPUExecutionProvider"))
+    with pytest.raises(ProviderUnavailable, match=r"'cuda': .* has only cpu; install onnxruntime-gpu in place of"):
+        open_session(tiny_model_bytes, "cuda", None)
+
+
+def test_open_session_that_lands_on_the_cpu_is_refused(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    # what onnxruntime does by itself where a library is missing: a session on the CPU, no exception
+    cuda_stands_ready.setattr(
+        providers,
+        "new_session",
+        lambda data, *_: onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]),
+    )
+    with pytest.raises(ProviderUnavailable, match=r"'cuda': expected a session on it, .* on CPUExecutionProvider"):
+        open_session(tiny_model_bytes, "cuda", None)
+
+
+def test_open_session_named_is_asked_for_alone_and_strictly(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    seen = {}
+
+    def record(_: bytes, options: onnxruntime.SessionOptions, **arguments: object) -> SimpleNamespace:
+        seen.update(arguments, strict=options.get_session_config_entry("session.disable_cpu_ep_fallback"))
+        return SimpleNamespace(
+            get_providers=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"],
+            disable_fallback=lambda: seen.update(disabled=True),
+        )
+
+    cuda_stands_ready.setattr(onnxruntime, "InferenceSession", record)
+    cuda_stands_ready.setattr(providers, "_prove", lambda _: None)
+    open_session(tiny_model_bytes, "cuda", None)
+    assert seen == {"providers": ["CUDAExecutionProvider"], "enable_fallback": 0, "strict": "1", "disabled": True}
+
+
+def test_open_session_device_error_is_told_in_the_engines_words(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=car")
+
+    cuda_stands_ready.setattr(providers, "new_session", fail)
+    with pytest.raises(ProviderUnavailable, match="says: CUDA failure 100: no CUDA-capable device is detected; check"):
+        open_session(tiny_model_bytes, "cuda", None)
+
+
+def test_open_session_auto_with_a_device_that_fails_takes_the_cpu(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    def only_cpu(data: bytes, _: object, provider: str) -> FakeSession:
+        if provider == "CPUExecutionProvider":
+            return FakeSession(data, provider)
+        raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+
+    cuda_stands_ready.setattr(providers, "new_session", only_cpu)
+    assert open_session(tiny_model_bytes, "auto", None)[1] == "cpu"
+
+
+def test_open_session_model_taken_in_part_is_refused_by_name_and_skipped_by_auto(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    def probe_only(data: bytes, options: object, provider: str) -> FakeSession:
+        if data == probe_model() or provider == "CPUExecutionProvider":
+            return FakeSession(data, provider)
+        raise Fail("This session contains graph nodes that are assigned to the default CPU EP")
+
+    cuda_stands_ready.setattr(providers, "new_session", probe_only)
+    with pytest.raises(ProviderUnavailable, match=r"not this model: .* default CPU EP; use provider 'cpu'"):
+        open_session(tiny_model_bytes, "cuda", None)
+    assert open_session(tiny_model_bytes, "auto", None)[1] == "cpu"
+
+
+def test_open_session_auto_takes_the_first_that_runs(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: FakeSession(data, provider))
+    assert open_session(tiny_model_bytes, "auto", None)[1] == "cuda"
+
+
+def test_open_session_auto_without_a_driver_does_not_even_try(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    cuda_stands_ready.setattr(providers, "driver_missing", lambda name: name == "cuda")
+    tried = []
+
+    def record(data: bytes, _: object, provider: str) -> FakeSession:
+        tried.append(provider)
+        return FakeSession(data, provider)
+
+    cuda_stands_ready.setattr(providers, "new_session", record)
+    assert open_session(tiny_model_bytes, "auto", None)[1] == "cpu"
+    assert tried == ["CPUExecutionProvider"]
+
+
+def test_usable_providers_tells_of_cpu_cuda_and_tensorrt_with_reasons() -> None:
+    found = {status.name: status for status in usable_providers()}
+    assert {"cpu", "cuda", "tensorrt"} <= set(found) <= set(PROVIDERS)
+    assert found["cpu"].usable
+    assert all(status.usable or f"provider '{name}'" in status.reason for name, status in found.items())
+
+
+def test_provider_failing_at_the_first_run_is_not_usable(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
+    class Broken(FakeSession):
+        def run(self, *_: object) -> None:
+            raise Fail("Failed to load libcudnn_graph.so.9")
+
+    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: Broken(data, provider))
+    with pytest.raises(ProviderUnavailable, match=r"'cuda': .* failed: Failed to load libcudnn_graph"):
+        open_session(tiny_model_bytes, "cuda", None)
+    status = next(status for status in usable_providers() if status.name == "cuda")
+    assert not status.usable
+    assert "it opened and then failed: Failed to load libcudnn_graph.so.9; check" in status.reason
+
+
+def test_usable_providers_with_wrong_numbers_is_not_usable(cuda_stands_ready) -> None:
+    class Wrong(FakeSession):
+        def run(self, _: list[str], feed: dict[str, object]) -> list[object]:
+            return [feed["x"]]
+
+    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: Wrong(data, provider))
+    assert [status.usable for status in usable_providers()] == [False, False, False]
+    assert "expected the right numbers from a small model, got wrong ones" in usable_providers()[0].reason
