@@ -56,13 +56,13 @@ def demo(out: Path, count: int, size: int, epochs: int) -> None:
 
 def _start_folder(out: Path) -> None:
     from runtime.errors import UsageError
+    from runtime.files import write_whole
 
     if out.is_dir() and (out / MARKER).exists():
         shutil.rmtree(out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: is there already and was not made by a demo; give another folder to --out")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MARKER).write_text("made by segtool demo; the next demo with this --out replaces the folder\n")
+    write_whole(out / MARKER, b"made by segtool demo; the next demo with this --out replaces the folder\n")
 
 
 def _write_photos(folder: Path, size_px: int) -> None:

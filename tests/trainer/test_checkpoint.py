@@ -62,7 +62,7 @@ def test_load_checkpoint_every_truncation_is_refused(tmp_path: Path) -> None:
     good = path.read_bytes()
     for length in range(len(good)):
         path.write_bytes(good[:length])
-        with pytest.raises(CheckpointError, match="last.safetensors"):
+        with pytest.raises(CheckpointError, match=r"last\.safetensors"):
             load_checkpoint(path)
 
 

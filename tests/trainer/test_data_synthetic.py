@@ -148,8 +148,8 @@ def test_photo_under_sky_and_leaves_has_their_colours(scenes: list) -> None:
         sky, flat, leaves = (found == CATEGORIES.index(name) for name in ("sky", "flat", "nature"))
         sky_brighter.append(pixels[sky].mean() > pixels[flat].mean())
         if leaves.sum() > 200:
-            red, green, blue = pixels[leaves].mean(axis=0)
-            leaves_greener.append(green - blue > 4 + (pixels[flat].mean(axis=0)[1] - pixels[flat].mean(axis=0)[2]))
+            green_over_blue = pixels[..., 1] - pixels[..., 2]
+            leaves_greener.append(green_over_blue[leaves].mean() > 4 + green_over_blue[flat].mean())
     assert np.mean(sky_brighter) > 0.9
     assert np.mean(leaves_greener) > 0.85
 
@@ -237,15 +237,16 @@ def test_ground_hand_made_street_has_road_in_the_middle_and_kerbs_where_expected
     paint_ground(stage, plain_street())
     classes = stage.canvas.classes()
     assert (classes[110:, 90:110] == CLASS_NUMBER["road"]).all()
-    # row 160 is 60 px under the horizon: 200 * 1.5 / 60 = 5 m ahead, 40 px a metre, kerbs 3.3 m = 132 px off: outside
+    # row 160 is 60.5 px under the horizon: 200 * 1.5 / 60.5 = 5 m ahead, 40 px a metre, kerbs 132 px off: outside
     assert (classes[160] == CLASS_NUMBER["road"]).all()
-    # row 120 is 20 px under it: 15 m ahead, 13.33 px a metre, kerbs 44 px off the middle; pavement from there
+    # row 120 is 20.5 px under it: 14.6 m ahead, 13.7 px a metre, kerbs 45 px off the middle; pavement from there
     on_road = np.flatnonzero(classes[120] == CLASS_NUMBER["road"])
-    assert abs(on_road.min() - (100 - 44)) <= 1
-    assert abs(on_road.max() - (100 + 44)) <= 1
-    assert classes[120, 100 + 44 + 10] == CLASS_NUMBER["sidewalk"]
-    # level with the kerb's top, 1.37 m under the lens, the pavement's 5.3 m end 13.7 m ahead: 77 px off the middle
-    assert classes[120, 100 + 77 + 6] == CLASS_NUMBER["terrain"]
+    assert abs(on_road.min() - (100 - 45)) <= 1
+    assert abs(on_road.max() - (100 + 45)) <= 1
+    assert classes[120, 100 + 45 + 10] == CLASS_NUMBER["sidewalk"]
+    # level with the kerb's top, 1.37 m under the lens, the pavement's 5.3 m end 13.4 m ahead: 79 px off the middle
+    assert classes[120, 100 + 79 - 6] == CLASS_NUMBER["sidewalk"]
+    assert classes[120, 100 + 79 + 6] == CLASS_NUMBER["terrain"]
 
 
 def test_shadow_of_a_block_darkens_the_side_away_from_the_sun_alone() -> None:
@@ -348,10 +349,10 @@ def test_write_scenes_to_a_path_that_is_a_file_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda out: render_scene(0, 0, 31), "32 to 1024 pixels, got 31"),
-        (lambda out: render_scene(0, 0, 1025), "32 to 1024 pixels, got 1025"),
-        (lambda out: render_scene(-1, 0, 64), "seed: expected 0 or more, got -1"),
-        (lambda out: render_scene(0, -2, 64), "index: expected 0 or more, got -2"),
+        (lambda _: render_scene(0, 0, 31), "32 to 1024 pixels, got 31"),
+        (lambda _: render_scene(0, 0, 1025), "32 to 1024 pixels, got 1025"),
+        (lambda _: render_scene(-1, 0, 64), "seed: expected 0 or more, got -1"),
+        (lambda _: render_scene(0, -2, 64), "index: expected 0 or more, got -2"),
         (lambda out: write_scenes(out, 1, 64, seed=0), "count: expected 2 or more.*got 1"),
         (lambda out: write_scenes(out, 4, 16, seed=0), "32 to 1024 pixels, got 16"),
         (lambda out: write_scenes(out, 4, 64, seed=-3), "seed: expected 0 or more, got -3"),

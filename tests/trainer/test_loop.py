@@ -140,7 +140,7 @@ def test_fit_resume_on_other_data_is_refused(pairs: Path, trained_run: Path, tmp
 
 
 def test_fit_resume_without_a_checkpoint_is_refused(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="last.safetensors: expected a checkpoint, found none"):
+    with pytest.raises(CheckpointError, match=r"last\.safetensors: expected a checkpoint, found none"):
         fit(config(), open_dataset(pairs), tmp_path / "nothing", resume=True)
 
 

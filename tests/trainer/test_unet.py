@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ def test_unet_width_16_depth_4_has_the_parameters_of_a_sum_by_hand() -> None:
         return 9 * a * b + 2 * b + 9 * b * b + 2 * b
 
     widths = [16, 32, 64, 128, 256]
-    expected = double(3, 16) + sum(double(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+    expected = double(3, 16) + sum(double(a, b) for a, b in pairwise(widths))
     expected += sum(4 * (2 * c) * c + c + double(2 * c, c) for c in widths[:-1]) + 16 * 7 + 7
     assert sum(p.numel() for p in UNet(UNetConfig(), 7).parameters()) == expected
 
