@@ -1,6 +1,7 @@
 """What a training run is told, as one frozen value that is written into the run and into every checkpoint."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -9,6 +10,7 @@ from trainer.data.augment import Augmentation
 from trainer.networks.unet import UNetConfig, require_size
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
+Schedule = Literal["cosine", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class TrainConfig:
         width_px: network's input width, likewise.
         epochs: passes over the training split.
         batch_size: images per step and process.
-        learning_rate: Adam's, constant.
+        learning_rate: Adam's, at the start.
+        schedule: "cosine" lets the learning rate fall to 0 over the run along half a cosine, "constant" keeps it.
         precision: of the network's arithmetic; "auto" takes the fastest the device has natively.
         seed: of the weights, the order of samples and the augmentation.
         limit: train on the first so many images only; None for all. Validation is never cut.
@@ -35,6 +38,7 @@ class TrainConfig:
     epochs: int = 15
     batch_size: int = 8
     learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
     precision: Precision = "auto"
     seed: int = 0
     limit: int | None = None
@@ -45,6 +49,8 @@ class TrainConfig:
         require_size(self.height_px, self.width_px, self.network.stride_px)
         if self.precision not in get_args(Precision):
             raise UsageError(f"--precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
+        if self.schedule not in get_args(Schedule):
+            raise UsageError(f"--schedule must be one of {', '.join(get_args(Schedule))}, got {self.schedule!r}")
         positive = {"--epochs": self.epochs, "--batch-size": self.batch_size, "--limit": self.limit}
         for flag, value in positive.items():
             if value is not None and value < 1:
@@ -53,6 +59,12 @@ class TrainConfig:
             raise UsageError(f"--lr must be above 0, got {self.learning_rate:g}; the default is 1e-3")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 4294967295, got {self.seed}; the default is 0")
+
+    def learning_rate_at(self, share_done: float) -> float:
+        """The learning rate when `share_done` (0..1) of the run's images have been trained on."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share_done))
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

@@ -17,7 +17,7 @@ from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.data.label_space import label_space
 from trainer.data.progress import track
-from trainer.loader import Batch, plain_loader
+from trainer.loader import Item, batches, plain_loader
 from trainer.networks.ends import Normalise, labels_from_logits
 from trainer.networks.unet import UNet
 
@@ -59,7 +59,7 @@ def load_trained(path: Path) -> TrainedNetwork:
 
 
 def predict_batches(
-    network: nn.Module, loader: DataLoader[Batch], device: torch.device
+    network: nn.Module, loader: DataLoader[Item], device: torch.device
 ) -> Iterator[tuple[Tensor, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Runs a network over batches without gradients.
 
@@ -70,7 +70,7 @@ def predict_batches(
     was_training = network.training
     network.eval()
     try:
-        for image_nhwc, truth_nhw in loader:
+        for image_nhwc, truth_nhw in batches(loader):
             with torch.no_grad():
                 logits = network(normalise(image_nhwc.to(device, non_blocking=True)))
                 predicted_nhw = labels_from_logits(logits.float())
@@ -103,7 +103,7 @@ def evaluate_run(run: Path, data: Path, split: str = "val") -> tuple[Scores, tup
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = trained.network.to(device)
     confusion = np.zeros((len(trained.classes), len(trained.classes) + 1), np.int64)
-    batches = predict_batches(network, loader, device)
-    for _, truth, predicted in track(batches, f"evaluating {run.name}", len(loader)):
+    results = predict_batches(network, loader, device)
+    for _, truth, predicted in track(results, f"evaluating {run.name}", len(loader)):
         confusion += confusion_matrix(truth, predicted, len(trained.classes))
     return scores(confusion), trained.classes

@@ -5,20 +5,25 @@ worker's state: any number of workers and any point of resumption gives the same
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from runtime.errors import SegtoolError
 from trainer.config import TrainConfig
 from trainer.data.augment import augment, fit
 from trainer.data.dataset import Dataset as FrameSource
+from trainer.data.dataset import Frame
 
 WORKER_TIMEOUT_S = 120  # a stopped worker would hang the run for ever at torch's default of 0
 Batch = tuple[Tensor, Tensor]  # uint8 RGB [N,H,W,3], uint8 labels [N,H,W]
+Item = Batch | SegtoolError  # what a worker hands over: a frame or batch, or why there is none
 
 
 @dataclass
@@ -45,49 +50,67 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.count - self.skip
 
 
-class TrainFrames(Dataset[Batch]):
-    """Augmented training frames, asked for by (epoch, image)."""
+class Frames(Dataset[Item]):
+    """Frames as tensors, read by key.
 
-    def __init__(self, source: FrameSource, config: TrainConfig) -> None:
-        self.source = source
-        self.config = config
+    Args:
+        read: key -> frame at the network's size; must be picklable.
+        count: frames there are.
+    """
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, index = key
-        config = self.config
-        frame = augment(
-            self.source.read("train", index),
-            config.augmentation,
-            config.height_px,
-            config.width_px,
-            seed=config.seed,
-            epoch=epoch,
-            index=index,
-        )
-        return torch.from_numpy(frame.image_hwc), torch.from_numpy(frame.labels_hw)
-
-
-class PlainFrames(Dataset[Batch]):
-    """Frames of a split, resized to the network's size and not augmented."""
-
-    def __init__(self, source: FrameSource, split: str, height_px: int, width_px: int, share: tuple[int, int]) -> None:
-        part, parts = share  # this process evaluates every parts-th frame: none twice, none left out
-        self.indices = range(part, len(source.splits[split]), parts)
-        self.source, self.split = source, split
-        self.height_px, self.width_px = height_px, width_px
+    def __init__(self, read: Callable[[Any], Frame], count: int) -> None:
+        self.read = read
+        self.count = count
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return self.count
 
-    def __getitem__(self, position: int) -> Batch:
-        frame = fit(self.source.read(self.split, self.indices[position]), self.height_px, self.width_px)
+    def __getitem__(self, key: object) -> Item:
+        try:
+            frame = self.read(key)
+        except SegtoolError as error:
+            return error  # raised from a worker, it would arrive wrapped in the text of that worker's traceback
         return torch.from_numpy(frame.image_hwc), torch.from_numpy(frame.labels_hw)
 
 
-def train_loader(source: FrameSource, config: TrainConfig, workers: int) -> tuple[DataLoader[Batch], EpochSampler]:
+def read_augmented(source: FrameSource, config: TrainConfig, key: tuple[int, int]) -> Frame:
+    """The training frame of (epoch, image), augmented."""
+    epoch, index = key
+    return augment(
+        source.read("train", index),
+        config.augmentation,
+        config.height_px,
+        config.width_px,
+        seed=config.seed,
+        epoch=epoch,
+        index=index,
+    )
+
+
+def read_plain(
+    source: FrameSource, split: str, size_px: tuple[int, int], indices: Sequence[int], position: int
+) -> Frame:
+    """A frame of a split at (height, width), not augmented."""
+    return fit(source.read(split, indices[position]), *size_px)
+
+
+def batches(loader: DataLoader[Item]) -> Iterator[Batch]:
+    """The batches of a loader.
+
+    Raises:
+        SegtoolError: what a frame of the next batch raised where it was read.
+    """
+    for batch in loader:
+        if isinstance(batch, SegtoolError):
+            raise batch
+        yield batch
+
+
+def train_loader(source: FrameSource, config: TrainConfig, workers: int) -> tuple[DataLoader[Item], EpochSampler]:
     """The training batches and the sampler that says which epoch comes next."""
     sampler = training_sampler(source, config)
-    return _loader(TrainFrames(source, config), config.batch_size, workers, sampler), sampler
+    frames = Frames(partial(read_augmented, source, config), sampler.count)
+    return _loader(frames, config.batch_size, workers, sampler), sampler
 
 
 def training_sampler(source: FrameSource, config: TrainConfig) -> EpochSampler:
@@ -105,17 +128,30 @@ def plain_loader(
     batch_size: int = 8,
     workers: int = 0,
     share: tuple[int, int] = (0, 1),
-) -> DataLoader[Batch]:
-    """Batches of a split in its own order; `share` is (this process, processes)."""
-    return _loader(PlainFrames(source, split, height_px, width_px, share), batch_size, workers, None)
+) -> DataLoader[Item]:
+    """Batches of a split in its own order.
+
+    Args:
+        source: the data set.
+        split: which part of it.
+        height_px: of the network's input.
+        width_px: of the network's input.
+        batch_size: frames a batch.
+        workers: processes that read.
+        share: (this process, processes): every so-manyth frame, so that none is scored twice and none left out.
+    """
+    indices = range(share[0], len(source.splits[split]), share[1])
+    frames = Frames(partial(read_plain, source, split, (height_px, width_px), indices), len(indices))
+    return _loader(frames, batch_size, workers, None)
 
 
-def _loader(frames: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler | None) -> DataLoader[Batch]:
+def _loader(frames: Frames, batch_size: int, workers: int, sampler: EpochSampler | None) -> DataLoader[Item]:
     return DataLoader(
         frames,
         batch_size=batch_size,
         sampler=sampler,
         num_workers=workers,
+        collate_fn=_collate,
         persistent_workers=workers > 0,
         timeout=WORKER_TIMEOUT_S if workers else 0,
         worker_init_fn=_prepare_worker,
@@ -123,8 +159,17 @@ def _loader(frames: Dataset[Batch], batch_size: int, workers: int, sampler: Epoc
     )
 
 
+def _collate(items: list[Item]) -> Item:
+    for item in items:
+        if isinstance(item, SegtoolError):
+            return item
+    batch: Batch = default_collate(items)
+    return batch
+
+
 def _prepare_worker(worker: int) -> None:  # noqa: ARG001 (torch passes it)
-    # Ctrl-C reaches every process of the terminal: the main one saves and ends, its workers must serve until then
+    # Ctrl-C reaches every process of the terminal, and a supervisor's SIGTERM every process of its group: the main one
+    # saves and ends, its workers must serve until then; without a parent they end by themselves
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)

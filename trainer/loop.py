@@ -23,7 +23,7 @@ from trainer.data.dataset import Dataset as FrameSource
 from trainer.display import TrainDisplay
 from trainer.evaluate import predict_batches
 from trainer.interrupt import StopRequest
-from trainer.loader import Batch, EpochSampler, plain_loader, train_loader
+from trainer.loader import EpochSampler, Item, batches, plain_loader, train_loader
 from trainer.losses import soft_dice_loss
 from trainer.networks.ends import Normalise
 from trainer.networks.unet import UNet
@@ -51,9 +51,9 @@ class Session:
     run: RunFolder
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    loader: DataLoader[Batch]
+    loader: DataLoader[Item]
     sampler: EpochSampler
-    validation: DataLoader[Batch]
+    validation: DataLoader[Item]
     display: TrainDisplay
     stop: StopRequest
 
@@ -164,7 +164,11 @@ def _train_epoch(session: Session, progress: Progress) -> float:
     normalise = Normalise().to(accelerator.device)
     session.network.train()
     total, steps, images, started = 0.0, 0, 0, time.perf_counter()
-    for image_nhwc, truth_nhw in session.loader:
+    for image_nhwc, truth_nhw in batches(session.loader):
+        # from the place in the run, not from a counter: a resumed run goes on exactly where it was
+        done = (progress.epoch + progress.images_seen / sampler.count) / session.config.epochs
+        for group in session.optimizer.param_groups:
+            group["lr"] = session.config.learning_rate_at(done)
         loss = soft_dice_loss(session.network(normalise(image_nhwc)), truth_nhw)
         value = loss.item()
         if not math.isfinite(value):

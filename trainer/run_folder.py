@@ -19,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.data.augment import fit
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.display import TrainDisplay
-from trainer.loader import TrainFrames, training_sampler
+from trainer.loader import read_augmented, training_sampler
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.panel import PanelRow, draw_panel
 
@@ -120,12 +120,11 @@ class RunFolder:
 def _augmented_panel(config: TrainConfig, source: FrameSource) -> bytes:
     """The first images of epoch 1 as the network gets them, taken back from the normalised tensor."""
     sampler = training_sampler(source, config)
-    frames = TrainFrames(source, config)
     mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
     rows = []
     for key in islice(sampler, PANEL_ROWS):
-        image, labels = frames[key]
-        normalised = Normalise()(image[None])[0].permute(1, 2, 0).numpy()
+        frame = read_augmented(source, config, key)
+        normalised = Normalise()(torch.from_numpy(frame.image_hwc)[None])[0].permute(1, 2, 0).numpy()
         restored = np.clip((normalised * std + mean) * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        rows.append(PanelRow(image_hwc=restored, truth_hw=labels.numpy()))
+        rows.append(PanelRow(image_hwc=restored, truth_hw=frame.labels_hw))
     return draw_panel(rows, source.label_space, title="training images as the network gets them, epoch 1")

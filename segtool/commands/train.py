@@ -1,5 +1,6 @@
 """`segtool train`: flags to a configuration, one call, the paths of what came out."""
 
+import os
 import shlex
 import sys
 from dataclasses import fields, replace
@@ -52,7 +53,16 @@ def parse_size(text: str) -> tuple[int, int]:
 @click.option("--size", default="256", show_default=True, help="The network's input: 256, 128 or WIDTHxHEIGHT.")
 @click.option("--epochs", type=int, default=15, show_default=True)
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Images per step and process.")
-@click.option("--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="Adam's learning rate.")
+@click.option(
+    "--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="Adam's learning rate at the start."
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "constant"]),
+    default="cosine",
+    show_default=True,
+    help="The learning rate falls to 0 over the run, or stays.",
+)
 @click.option("--width", type=int, default=16, show_default=True, help="Channels of the U-Net's first stage.")
 @click.option("--depth", type=int, default=4, show_default=True, help="Times the U-Net halves the resolution.")
 @click.option(
@@ -90,6 +100,7 @@ def train(
     **flags: Any,  # noqa: ANN401 (the rest of the options, straight into the configuration)
 ) -> None:
     """Fit a U-Net to DATA (a folder or a .zip): checkpoints, metrics.jsonl and panels in RUN."""
+    _let_threads_sleep()
     from trainer.data.dataset import open_dataset
     from trainer.loop import fit
 
@@ -151,9 +162,13 @@ def _resumed(config: "TrainConfig", run: Path, given: set[str]) -> "TrainConfig"
     return replace(stored, **{name: getattr(config, name) for name in FREE_ON_RESUME & given})
 
 
-def _default_workers() -> int:
-    import os
+def _let_threads_sleep() -> None:
+    # Before torch is imported: by default its threads spin while they wait for each other, and where a loader process
+    # or anything else takes a core away from one of them, the others burn theirs (docs/experiments.md: up to 9 times).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
+def _default_workers() -> int:
     return min(os.cpu_count() or 1, 8)
 
 

@@ -22,6 +22,7 @@ def test_train_config_through_json_comes_back_equal() -> None:
         ({"epochs": 0}, "--epochs must be 1 or more, got 0"),
         ({"batch_size": -1}, "--batch-size must be 1 or more, got -1"),
         ({"limit": 0}, "--limit must be 1 or more, got 0"),
+        ({"schedule": "linear"}, "linear"),
         ({"learning_rate": 0.0}, "--lr must be above 0, got 0"),
         ({"learning_rate": float("nan")}, "--lr must be above 0, got nan"),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, got -1"),
@@ -30,6 +31,12 @@ def test_train_config_through_json_comes_back_equal() -> None:
 def test_train_config_unusable_value_is_named(settings: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainConfig(**settings)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1e-3), (0.5, 5e-4), (2 / 3, 2.5e-4), (1.0, 0.0)])
+def test_learning_rate_at_cosine_by_hand(share: float, expected: float) -> None:
+    assert TrainConfig().learning_rate_at(share) == pytest.approx(expected)
+    assert TrainConfig(schedule="constant").learning_rate_at(share) == 1e-3
 
 
 @pytest.mark.parametrize("change", [{"colour": 1}, {"network": {"depth": 4}, "epochs": 0}, {"network": 3}])

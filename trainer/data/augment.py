@@ -21,12 +21,12 @@ class Augmentation:
     Attributes:
         flip: chance of mirroring left and right, 0..1.
         min_scale: smallest enlargement, at least 1: the whole frame.
-        max_scale: largest enlargement; at 2 a crop is half as wide and half as high as the frame.
+        max_scale: largest enlargement; at 1.25 a crop is 0.8 times as wide and as high as the frame.
     """
 
     flip: float = 0.5
     min_scale: float = 1.0
-    max_scale: float = 1.5
+    max_scale: float = 1.25
 
     def __post_init__(self) -> None:
         if not 0 <= self.flip <= 1:
