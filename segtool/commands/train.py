@@ -100,7 +100,6 @@ def train(
     **flags: Any,  # noqa: ANN401 (the rest of the options, straight into the configuration)
 ) -> None:
     """Fit a U-Net to DATA (a folder or a .zip): checkpoints, metrics.jsonl and panels in RUN."""
-    _let_threads_sleep()
     from trainer.data.dataset import open_dataset
     from trainer.loop import fit
 
@@ -160,12 +159,6 @@ def _resumed(config: "TrainConfig", run: Path, given: set[str]) -> "TrainConfig"
                 "leave the flag out, or train anew in another --out"
             )
     return replace(stored, **{name: getattr(config, name) for name in FREE_ON_RESUME & given})
-
-
-def _let_threads_sleep() -> None:
-    # Before torch is imported: by default its threads spin while they wait for each other, and where a loader process
-    # or anything else takes a core away from one of them, the others burn theirs (docs/experiments.md: up to 9 times).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _default_workers() -> int:
