@@ -1,7 +1,6 @@
 """What a training run is told, as one frozen value that is written into the run and into every checkpoint."""
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -10,7 +9,8 @@ from trainer.data.augment import Augmentation
 from trainer.networks.unet import UNetConfig, require_size
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cooldown", "constant"]
+COOLDOWN_SHARE = 0.4  # of the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class TrainConfig:
         epochs: passes over the training split.
         batch_size: images per step and process.
         learning_rate: Adam's, at the start.
-        schedule: "cosine" lets the learning rate fall to 0 over the run along half a cosine, "constant" keeps it.
+        schedule: "cooldown" keeps the learning rate for 60 % of the run and then lets it fall to 0 linearly (Hägele et
+            al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations"), "constant" keeps it.
         precision: of the network's arithmetic; "auto" takes the fastest the device has natively.
         seed: of the weights, the order of samples and the augmentation.
         limit: train on the first so many images only; None for all. Validation is never cut.
@@ -38,7 +39,7 @@ class TrainConfig:
     epochs: int = 15
     batch_size: int = 8
     learning_rate: float = 1e-3
-    schedule: Schedule = "cosine"
+    schedule: Schedule = "cooldown"
     precision: Precision = "auto"
     seed: int = 0
     limit: int | None = None
@@ -64,7 +65,7 @@ class TrainConfig:
         """The learning rate when `share_done` (0..1) of the run's images have been trained on."""
         if self.schedule == "constant":
             return self.learning_rate
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share_done))
+        return self.learning_rate * min(1.0, (1.0 - share_done) / COOLDOWN_SHARE)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

@@ -168,8 +168,8 @@ def _collate(items: list[Item]) -> Item:
 
 
 def _prepare_worker(worker: int) -> None:  # noqa: ARG001 (torch passes it)
-    # Ctrl-C reaches every process of the terminal, and a supervisor's SIGTERM every process of its group: the main one
-    # saves and ends, its workers must serve until then; without a parent they end by themselves
+    # Ctrl-C reaches every process of the terminal: the main one saves and ends, its workers must serve until then.
+    # SIGTERM is how the main process ends them: it must work, and not run the handler that the fork copied.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)

@@ -130,12 +130,19 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
     classes = session.source.label_space.classes
     while progress.epoch < session.config.epochs:
         started = time.perf_counter()
-        loss = _train_epoch(session, progress)
-        if session.stop.signal_number is not None:
+        result = None
+        try:
+            loss = _train_epoch(session, progress)
+            train_seconds = time.perf_counter() - started
+            if session.stop.signal_number is None:
+                result = _validate(session)
+        except RuntimeError:
+            # a supervisor's SIGTERM to the whole group has ended the loader's workers too, between two steps
+            if session.stop.signal_number is None:
+                raise
+        if result is None:
             _save(session, progress, best=False)
             return FitResult(progress=progress, interrupted_by=session.stop.signal_number)
-        train_seconds = time.perf_counter() - started
-        result = _validate(session)
         progress.epoch, progress.images_seen = progress.epoch + 1, 0
         seconds = time.perf_counter() - started
         entry = epoch_entry(progress.epoch, loss, result, classes, train_seconds=train_seconds, seconds=seconds)

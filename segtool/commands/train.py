@@ -58,10 +58,10 @@ def parse_size(text: str) -> tuple[int, int]:
 )
 @click.option(
     "--schedule",
-    type=click.Choice(["cosine", "constant"]),
-    default="cosine",
+    type=click.Choice(["cooldown", "constant"]),
+    default="cooldown",
     show_default=True,
-    help="The learning rate falls to 0 over the run, or stays.",
+    help="cooldown: the learning rate falls to 0 over the last 40 % of the run.",
 )
 @click.option("--width", type=int, default=16, show_default=True, help="Channels of the U-Net's first stage.")
 @click.option("--depth", type=int, default=4, show_default=True, help="Times the U-Net halves the resolution.")

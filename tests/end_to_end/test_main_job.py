@@ -93,18 +93,24 @@ def test_job_altered_file_is_refused_by_every_command(segtool: Run, scenes: Path
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("whole_group", "number"), [(False, signal.SIGINT), (True, signal.SIGINT), (True, signal.SIGTERM)]
+)
 def test_job_interrupted_training_saves_and_names_the_command_that_goes_on(
-    segtool: Run, scenes: Path, tmp_path: Path
+    segtool: Run, scenes: Path, tmp_path: Path, whole_group: bool, number: int
 ) -> None:
     arguments = ["train", str(scenes), "--out", str(tmp_path / "run"), *map(str, TRAIN), "--epochs", "400"]
-    process = subprocess.Popen([sys.executable, "-m", "segtool", *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "segtool", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     metrics = tmp_path / "run" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    # a terminal's Ctrl-C and a supervisor's SIGTERM reach the loader's workers too
+    os.killpg(process.pid, number) if whole_group else process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     last = stderr.strip().splitlines()[-1]
     assert last.startswith("interrupted, the state is saved in")
     command = last.partition("go on with: ")[2].split()

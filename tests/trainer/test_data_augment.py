@@ -18,7 +18,7 @@ def shift_px(frame: Frame) -> float:
 
 
 def test_augment_same_draw_is_the_same_frame_in_any_order() -> None:
-    frame, config = coordinates(), Augmentation()
+    frame, config = coordinates(), Augmentation(crop=1)
     first = [augment(frame, config, 64, 80, seed=1, epoch=2, index=index) for index in range(8)]
     again = [augment(frame, config, 64, 80, seed=1, epoch=2, index=index) for index in reversed(range(8))][::-1]
     for one, other in zip(first, again, strict=True):
@@ -27,7 +27,7 @@ def test_augment_same_draw_is_the_same_frame_in_any_order() -> None:
 
 
 def test_augment_seed_epoch_and_index_each_change_the_draw() -> None:
-    frame, config = coordinates(), Augmentation()
+    frame, config = coordinates(), Augmentation(crop=1)
     draws = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2**33, 0, 0)]
     frames = {
         augment(frame, config, 64, 80, seed=seed, epoch=epoch, index=index).image_hwc.tobytes()
@@ -40,20 +40,20 @@ def test_augment_seed_epoch_and_index_each_change_the_draw() -> None:
 def test_augment_image_and_labels_stay_aligned_to_a_pixel(height: int, width: int) -> None:
     allowed = 1.0 + max(250 / width, 1.0) * 0.5  # nearest may be half a source step off, and the border half of another
     for index in range(40):
-        made = augment(coordinates(), Augmentation(max_scale=2.0), height, width, seed=0, epoch=0, index=index)
+        made = augment(coordinates(), Augmentation(crop=1, max_scale=2.0), height, width, seed=0, epoch=0, index=index)
         assert made.image_hwc.shape == (height, width, 3)
         assert made.labels_hw.shape == (height, width)
         assert shift_px(made) <= allowed
 
 
 def test_shift_px_catches_labels_that_are_mirrored_or_moved() -> None:
-    made = augment(coordinates(), Augmentation(flip=0), 200, 250, seed=0, epoch=0, index=0)
+    made = augment(coordinates(), Augmentation(crop=1, flip=0), 200, 250, seed=0, epoch=0, index=0)
     assert shift_px(Frame("x", made.image_hwc, made.labels_hw[:, ::-1])) > 100
     assert shift_px(Frame("x", made.image_hwc[:, 4:], made.labels_hw[:, :-4])) > 1.5
 
 
 def test_augment_crop_keeps_the_frames_aspect_and_stays_within_the_scales() -> None:
-    config = Augmentation(flip=0, min_scale=1.2, max_scale=1.6)
+    config = Augmentation(crop=1, flip=0, min_scale=1.2, max_scale=1.6)
     shares = []
     for index in range(60):
         made = augment(coordinates(), config, 100, 100, seed=0, epoch=0, index=index).image_hwc.astype(float)
@@ -67,7 +67,7 @@ def test_augment_crop_keeps_the_frames_aspect_and_stays_within_the_scales() -> N
 
 def test_augment_crops_reach_every_border() -> None:
     frames = [
-        augment(coordinates(), Augmentation(flip=0), 100, 125, seed=0, epoch=0, index=index).image_hwc
+        augment(coordinates(), Augmentation(crop=1, flip=0), 100, 125, seed=0, epoch=0, index=index).image_hwc
         for index in range(200)
     ]
     assert min(frame[0, 0, 0] for frame in frames) <= 1
@@ -78,14 +78,14 @@ def test_augment_crops_reach_every_border() -> None:
 
 @pytest.mark.parametrize(("flip", "expected"), [(0.0, 0), (1.0, 200), (0.5, 100)])
 def test_augment_flips_as_often_as_asked(flip: float, expected: int) -> None:
-    config = Augmentation(flip=flip)
+    config = Augmentation(crop=1, flip=flip)
     made = [augment(coordinates(), config, 20, 25, seed=0, epoch=0, index=index) for index in range(200)]
     flipped = sum(int(frame.image_hwc[0, 0, 0]) > int(frame.image_hwc[0, -1, 0]) for frame in made)
     assert abs(flipped - expected) <= (30 if 0 < flip < 1 else 0)
 
 
 def test_augment_without_flip_and_scale_is_fit() -> None:
-    config = Augmentation(flip=0, max_scale=1.0)
+    config = Augmentation(crop=1, flip=0, max_scale=1.0)
     for height, width in ((200, 250), (64, 64), (300, 500)):
         made = augment(coordinates(), config, height, width, seed=0, epoch=0, index=0)
         whole = fit(coordinates(), height, width)
@@ -97,14 +97,14 @@ def test_augment_labels_are_only_those_of_the_frame() -> None:
     labels = np.random.default_rng(0).choice(np.array([1, 5, 255], np.uint8), (50, 60))
     frame = Frame("x", np.zeros((50, 60, 3), np.uint8), labels)
     for index in range(20):
-        made = augment(frame, Augmentation(max_scale=3.0), 32, 32, seed=0, epoch=0, index=index)
+        made = augment(frame, Augmentation(crop=1, max_scale=3.0), 32, 32, seed=0, epoch=0, index=index)
         assert set(np.unique(made.labels_hw)) <= {1, 5, 255}
 
 
 def test_augment_results_are_contiguous_and_leave_the_frame_alone() -> None:
     frame = coordinates()
     before = frame.image_hwc.copy()
-    made = augment(frame, Augmentation(flip=1), 200, 250, seed=0, epoch=0, index=0)
+    made = augment(frame, Augmentation(crop=1, flip=1), 200, 250, seed=0, epoch=0, index=0)
     made.image_hwc[:] = 0
     assert made.image_hwc.flags.c_contiguous
     assert made.labels_hw.flags.c_contiguous
@@ -112,7 +112,7 @@ def test_augment_results_are_contiguous_and_leave_the_frame_alone() -> None:
 
 
 def test_augment_odd_sizes_and_extreme_scales_never_leave_the_frame() -> None:
-    config = Augmentation(min_scale=1.0, max_scale=1.0 + 1e-12)
+    config = Augmentation(crop=1, min_scale=1.0, max_scale=1.0 + 1e-12)
     for size in (1, 3, 7, 251):
         frame = Frame("x", np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8))
         for index in range(50):
@@ -123,13 +123,14 @@ def test_augment_odd_sizes_and_extreme_scales_never_leave_the_frame() -> None:
 def test_augment_negative_draw_is_refused(draw: tuple[int, int, int]) -> None:
     seed, epoch, index = draw
     with pytest.raises(UsageError, match=f"got {seed}, {epoch} and {index}"):
-        augment(coordinates(), Augmentation(), 16, 16, seed=seed, epoch=epoch, index=index)
+        augment(coordinates(), Augmentation(crop=1), 16, 16, seed=seed, epoch=epoch, index=index)
 
 
 @pytest.mark.parametrize(
     ("settings", "got"),
     [
         ({"flip": 1.5}, "got 1.5"),
+        ({"crop": -0.5}, "got -0.5"),
         ({"flip": float("nan")}, "got nan"),
         ({"min_scale": 0.5}, "got min_scale 0.5"),
         ({"min_scale": 2.0, "max_scale": 1.5}, "min_scale 2.0 and max_scale 1.5"),
@@ -146,3 +147,14 @@ def test_fit_at_its_own_size_is_the_same_pixels() -> None:
     whole = fit(frame, 200, 250)
     assert whole.name == frame.name
     assert whole.image_hwc is frame.image_hwc
+
+
+def test_augment_crop_chance_leaves_the_other_frames_whole() -> None:
+    frame = coordinates()
+    whole = fit(frame, 100, 125).image_hwc
+    config = Augmentation(crop=0.25, flip=0, min_scale=1.2)
+    same = [
+        np.array_equal(augment(frame, config, 100, 125, seed=0, epoch=1, index=index).image_hwc, whole)
+        for index in range(200)
+    ]
+    assert 0.65 < np.mean(same) < 0.85  # 0.75 expected; five standard deviations are 0.15

@@ -19,16 +19,20 @@ class Augmentation:
     """What may change.
 
     Attributes:
+        crop: chance of taking a crop at all, 0..1; else the whole frame, as validation sees it.
         flip: chance of mirroring left and right, 0..1.
         min_scale: smallest enlargement, at least 1: the whole frame.
         max_scale: largest enlargement; at 1.25 a crop is 0.8 times as wide and as high as the frame.
     """
 
+    crop: float = 0.25
     flip: float = 0.5
     min_scale: float = 1.0
     max_scale: float = 1.25
 
     def __post_init__(self) -> None:
+        if not 0 <= self.crop <= 1:
+            raise UsageError(f"expected a crop chance from 0 to 1, got {self.crop}; change Augmentation.crop")
         if not 0 <= self.flip <= 1:
             raise UsageError(f"expected a flip chance from 0 to 1, got {self.flip}; change Augmentation.flip")
         if not 1 <= self.min_scale <= self.max_scale < float("inf"):
@@ -62,9 +66,10 @@ def augment(
     """
     if min(seed, epoch, index) < 0:
         raise UsageError(f"expected seed, epoch and index from 0, got {seed}, {epoch} and {index}; use whole numbers")
-    draws = np.random.default_rng([_STREAM, seed, epoch, index]).random(4)  # always all four, used or not
+    draws = np.random.default_rng([_STREAM, seed, epoch, index]).random(5)  # always all five, used or not
     source_height, source_width = frame.labels_hw.shape
-    share = 1 / (config.min_scale + float(draws[0]) * (config.max_scale - config.min_scale))
+    cropped = float(draws[4]) < config.crop
+    share = 1 / (config.min_scale + float(draws[0]) * (config.max_scale - config.min_scale)) if cropped else 1.0
     left = float(draws[1]) * (1 - share) * source_width
     top = float(draws[2]) * (1 - share) * source_height
     box = (
