@@ -25,6 +25,7 @@ check: $(SETUP_DEV)
 	$(BIN)/lint-imports
 
 bench: $(SETUP_TRAIN)
+	@test -e demo-run/run/model.fp16.onnx || $(MAKE) demo
 	$(BIN)/segtool bench demo-run/run/model.onnx --json demo-run/bench.fp32.json
 	$(BIN)/segtool bench demo-run/run/model.fp16.onnx --json demo-run/bench.fp16.json
 

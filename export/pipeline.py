@@ -110,15 +110,15 @@ def _open(data: bytes, path: Path, provider: str) -> Segmenter:
 
 
 def _publish(data: bytes, parity: Parity, path: Path, classes: Sequence[str]) -> Path:
-    """Writes report, then model: a model under its name always has a report that was made for it."""
-    report = path.with_name(path.name + ".parity.json")
-    content = {**parity.report(classes), "file_sha256": hashlib.sha256(data).hexdigest()}
-    write_whole(report, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    """Writes the model, whose spec carries the parity summary, then the report, which names the model's SHA-256."""
 
     def verify(written: bytes) -> None:
         check_model_bytes(written, str(path))
 
     write_whole(path, data, verify)
+    report = path.with_name(path.name + ".parity.json")
+    content = {**parity.report(classes), "file_sha256": hashlib.sha256(data).hexdigest()}
+    write_whole(report, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     return report
 
 
@@ -158,7 +158,6 @@ def _spec(trained: TrainedNetwork, run_name: str, precision: str) -> ModelSpec:
             "epoch": record["epoch"],
             "mean_iou": record["best_mean_iou"],
             "config": config.to_dict(),
-            "weights_sha256": record["tensors_sha256"],
         },
         producer={
             "segtool": version("segtool"),

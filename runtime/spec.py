@@ -1,6 +1,6 @@
 """ModelSpec: everything a program must know to use a model file, carried inside the file as one JSON document.
 
-Built in one place (export/graph.py) and read in one place (here). It knows nothing of ONNX and needs no package.
+Built in one place (export/pipeline.py) and read in one place (here). It knows nothing of ONNX and needs no package.
 """
 
 import json

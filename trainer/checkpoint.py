@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file each, written whole or not at all, that proves its own bytes. No pickle.
 
-The file's metadata holds the record (settings, epoch, scores) and a SHA-256 over every tensor, because safetensors has
-no checksum of its own. The JSON beside it is a copy for people and scripts; nothing reads it back.
+The file's metadata holds the record (settings, epoch, scores) and a SHA-256 over record and tensors, because
+safetensors has no checksum of its own. The JSON beside it is a copy for people and scripts; nothing reads it back.
 """
 
 import hashlib
@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
-from runtime.errors import CheckpointError
+from runtime.errors import CheckpointError, DivergedError
 from runtime.files import write_whole
 
 SCHEMA_VERSION = 1
 RECORD_KEY = "segtool.checkpoint"
+DIGEST_KEY = "content_sha256"
 MODEL, OPTIMIZER = "model.", "optimizer."
 
 
@@ -44,17 +45,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes `path` (.safetensors) and the JSON beside it; the old checkpoint stays until the new one is proven.
 
     Raises:
-        CheckpointError: a weight is not finite; nothing is written.
+        DivergedError: a number is not finite; nothing is written.
         StorageError: disk full, no permission.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(
+            raise DivergedError(
                 f"{path}: tensor {name} holds a number that is not finite, so it is not saved; "
                 "go on from the last good checkpoint with a smaller --lr"
             )
-    record = {**checkpoint.record, "schema_version": SCHEMA_VERSION, "tensors_sha256": _digest(tensors)}
+    record = {**checkpoint.record, "schema_version": SCHEMA_VERSION}
+    record[DIGEST_KEY] = _digest(tensors, record)
     text = json.dumps(record, allow_nan=False)
     data = safetensors_bytes(tensors, metadata={RECORD_KEY: text})
     write_whole(path, data)
@@ -76,7 +78,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         record = json.loads(metadata[RECORD_KEY])
-        version, expected = record["schema_version"], record["tensors_sha256"]
+        version, expected = record["schema_version"], record.pop(DIGEST_KEY)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path}: expected a checkpoint written by segtool, got an unreadable file ({error}); "
@@ -87,11 +89,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: has checkpoint schema {version}, this segtool reads {SCHEMA_VERSION}; "
             "use the segtool that wrote it"
         )
-    if _digest(tensors) != expected:
+    if _digest(tensors, record) != expected:
         raise CheckpointError(
-            f"{path}: its tensors do not match their SHA-256, the file is damaged; use the other checkpoint of the run"
+            f"{path}: its content does not match its SHA-256, the file is damaged; use the other checkpoint of the run"
         )
     return Checkpoint(tensors=tensors, record=record)
+
+
+def load_weights(network: nn.Module, checkpoint: Checkpoint, where: str) -> None:
+    """Puts a checkpoint's weights into a network.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
+    try:
+        network.load_state_dict(checkpoint.part(MODEL))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{where}: its weights do not fit the network of its own settings ({error}); train again"
+        ) from error
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -109,8 +125,8 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, Tensor], record: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

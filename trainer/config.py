@@ -56,8 +56,8 @@ class TrainConfig:
         for flag, value in positive.items():
             if value is not None and value < 1:
                 raise UsageError(f"{flag} must be 1 or more, got {value}; leave it out for the default")
-        if not self.learning_rate > 0:
-            raise UsageError(f"--lr must be above 0, got {self.learning_rate:g}; the default is 1e-3")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UsageError(f"--lr must be above 0 and finite, got {self.learning_rate:g}; the default is 1e-3")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 4294967295, got {self.seed}; the default is 0")
 

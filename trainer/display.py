@@ -25,7 +25,7 @@ class TrainDisplay:
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
-            disable=quiet or not self._console.is_terminal,
+            disable=quiet or not sys.stderr.isatty(),
         )
         self._epochs = epochs
         self._task = self._progress.add_task("", total=None, loss=float("nan"), rate=0.0)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from runtime.errors import CheckpointError, DataError
+from runtime.errors import DataError
 from runtime.metrics import Scores, confusion_matrix, scores
-from trainer.checkpoint import MODEL, Checkpoint, load_checkpoint
+from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights
 from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.data.label_space import label_space
@@ -49,12 +49,7 @@ def load_trained(path: Path) -> TrainedNetwork:
     config = TrainConfig.from_dict(checkpoint.record["config"], str(path))
     classes = label_space(config.label_space).classes
     network = UNet(config.network, len(classes))
-    try:
-        network.load_state_dict(checkpoint.part(MODEL))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path}: its weights do not fit the network of its own settings ({error}); train again"
-        ) from error
+    load_weights(network, checkpoint, str(path))
     return TrainedNetwork(network=network.eval(), config=config, classes=classes, checkpoint=checkpoint)
 
 

@@ -4,6 +4,7 @@ The order of samples is drawn from (seed, epoch) and the augmentation of each fr
 worker's state: any number of workers and any point of resumption gives the same batches.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -168,8 +169,11 @@ def _collate(items: list[Item]) -> Item:
 
 
 def _prepare_worker(worker: int) -> None:  # noqa: ARG001 (torch passes it)
-    # Ctrl-C reaches every process of the terminal: the main one saves and ends, its workers must serve until then.
-    # SIGTERM is how the main process ends them: it must work, and not run the handler that the fork copied.
+    # Ctrl-C and a supervisor's SIGTERM reach the whole process group: the main process saves and ends, and its workers
+    # must serve until then, so they leave the group. SIGTERM is also how the main process ends them: it must work, and
+    # not run the handler that the fork copied.
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)

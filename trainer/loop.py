@@ -4,6 +4,7 @@ Accelerate places the network and chooses the arithmetic, so `accelerate launch 
 """
 
 import math
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -34,10 +36,19 @@ from trainer.state import Progress, describe_data, epoch_entry, restore_state, s
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """How a run ended: its progress, and the signal that ended it early, if one did."""
+    """How a run ended.
+
+    Attributes:
+        progress: how far it came.
+        interrupted_by: the signal that ended it early, or None.
+        main_process: whether this process is the one that writes and prints.
+        processes: how many trained together.
+    """
 
     progress: Progress
-    interrupted_by: int | None = None
+    interrupted_by: int | None
+    main_process: bool
+    processes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +92,15 @@ def fit(
         UsageError: the folder holds a run and `resume` is off, or the precision is not to be had.
         DataError: a split is empty, or a frame can't be read.
         CheckpointError: nothing to resume, or made from other data.
-        DivergedError: the loss is not finite.
+        DivergedError: the loss, or a number that would be saved, is not finite.
         StorageError: disk full, no permission.
     """
     run = RunFolder(folder)
     if not resume:
         run.require_unused()
     _require_frames(source)
-    precision = resolve_precision(config.precision, PartialState().device)
+    device = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).device
+    precision = resolve_precision(config.precision, device)
     AcceleratorState._reset_state()  # a singleton that would refuse a second run of another precision in one process
     accelerator = Accelerator(mixed_precision=precision)
     torch.manual_seed(config.seed)
@@ -119,8 +131,11 @@ def fit(
             display=display,
             stop=stop,
         )
-        if accelerator.is_main_process and not resume:
-            run.start(config, source, accelerator.unwrap_model(network), display)
+        if accelerator.is_main_process:
+            run.write_config(config)
+            run.write_metrics(progress.history)
+            if not resume:
+                run.start(config, source, accelerator.unwrap_model(network), display)
         if not resume:
             _save(session, progress, best=False)  # from here on there is always something to resume from
         return _run_epochs(session, progress, panel_every)
@@ -130,19 +145,12 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
     classes = session.source.label_space.classes
     while progress.epoch < session.config.epochs:
         started = time.perf_counter()
-        result = None
-        try:
-            loss = _train_epoch(session, progress)
-            train_seconds = time.perf_counter() - started
-            if session.stop.signal_number is None:
-                result = _validate(session)
-        except RuntimeError:
-            # a supervisor's SIGTERM to the whole group has ended the loader's workers too, between two steps
-            if session.stop.signal_number is None:
-                raise
-        if result is None:
+        loss, stopped = _train_epoch(session, progress)
+        if stopped:
             _save(session, progress, best=False)
-            return FitResult(progress=progress, interrupted_by=session.stop.signal_number)
+            return _result(session, progress, interrupted_by=session.stop.signal_number or signal.SIGTERM)
+        train_seconds = time.perf_counter() - started
+        result = _validate(session)
         progress.epoch, progress.images_seen = progress.epoch + 1, 0
         seconds = time.perf_counter() - started
         entry = epoch_entry(progress.epoch, loss, result, classes, train_seconds=train_seconds, seconds=seconds)
@@ -156,13 +164,25 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
             session.display.epoch_line(entry, improved=improved)
             if panel_every and (progress.epoch % panel_every == 0 or progress.epoch == session.config.epochs):
                 _draw_panel(session, progress.epoch, result)
-    return FitResult(progress=progress)
+    return _result(session, progress, interrupted_by=None)
 
 
-def _train_epoch(session: Session, progress: Progress) -> float:
-    """Trains over what is left of the next epoch; returns the mean loss of its steps, NaN where none was left.
+def _result(session: Session, progress: Progress, interrupted_by: int | None) -> FitResult:
+    accelerator = session.accelerator
+    return FitResult(
+        progress=progress,
+        interrupted_by=interrupted_by,
+        main_process=accelerator.is_main_process,
+        processes=accelerator.num_processes,
+    )
 
-    On a stop request it returns after the step under way, with `progress.images_seen` telling how far it came.
+
+def _train_epoch(session: Session, progress: Progress) -> tuple[float, bool]:
+    """Trains over what is left of the next epoch.
+
+    Returns:
+        The mean loss of the steps, NaN where none was left; and whether a stop request ended them early, with
+        `progress.images_seen` telling how far they came.
     """
     accelerator, sampler = session.accelerator, session.sampler
     epoch = progress.epoch + 1
@@ -190,9 +210,19 @@ def _train_epoch(session: Session, progress: Progress) -> float:
         total, steps, images = total + value, steps + 1, images + seen
         progress.images_seen = min(progress.images_seen + seen, sampler.count)
         session.display.step(seen, total / steps, images / (time.perf_counter() - started))
-        if session.stop.signal_number is not None:
-            break
-    return total / steps if steps else float("nan")
+        if _stop_requested(session):
+            return total / steps, True
+    return (total / steps if steps else float("nan")), False
+
+
+def _stop_requested(session: Session) -> bool:
+    """Whether any process was asked to stop; all of them learn it in the same step, or one would wait for ever."""
+    accelerator = session.accelerator
+    asked = session.stop.signal_number is not None
+    if accelerator.num_processes == 1:
+        return asked
+    flags = accelerator.reduce(torch.tensor([float(asked)], device=accelerator.device), reduction="sum")
+    return bool(flags.item() > 0)
 
 
 def _validate(session: Session) -> Scores:
@@ -200,10 +230,19 @@ def _validate(session: Session) -> Scores:
     accelerator = session.accelerator
     count = len(session.source.label_space.classes)
     confusion = np.zeros((count, count + 1), np.int64)
-    for _, truth, predicted in predict_batches(session.network, session.validation, accelerator.device):
+    # unwrapped: the wrapper of several processes talks to the others in its first forward, and a process without a
+    # validation frame would never answer
+    network = accelerator.unwrap_model(session.network)
+    for _, truth, predicted in predict_batches(network, session.validation, accelerator.device):
         confusion += confusion_matrix(truth, predicted, count)
     summed = accelerator.reduce(torch.from_numpy(confusion).to(accelerator.device), reduction="sum")
-    return scores(summed.cpu().numpy())
+    result = scores(summed.cpu().numpy())
+    if result.pixels == 0:
+        raise DataError(
+            f"{session.source.path}: every pixel of its validation frames is ignored, so nothing can be scored; "
+            f"look with: segtool data inspect {session.source.path}"
+        )
+    return result
 
 
 def _draw_panel(session: Session, epoch: int, result: Scores) -> None:

@@ -74,8 +74,7 @@ class RunFolder:
         return path
 
     def start(self, config: TrainConfig, source: FrameSource, network: nn.Module, display: TrainDisplay) -> None:
-        """Writes settings, network summary and the picture of a training batch as the network gets it."""
-        write_whole(self.path / "config.json", (json.dumps(config.to_dict(), indent=2) + "\n").encode())
+        """Writes the network summary and the picture of a training batch as the network gets it."""
         # stands apart from the settings: a path of this machine must not travel in a checkpoint or a model file
         write_whole(self.path / "data.json", (json.dumps({"path": str(source.path.resolve())}) + "\n").encode())
         size = (1, 3, config.height_px, config.width_px)
@@ -85,6 +84,10 @@ class RunFolder:
         write_whole(self.path / "summary.txt", (text + "\n").encode())
         display.line(text)
         write_whole(self.path / "panels" / "augmented.png", _augmented_panel(config, source))
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Writes the settings for people to read; a resumed run takes them from its checkpoint."""
+        write_whole(self.path / "config.json", (json.dumps(config.to_dict(), indent=2) + "\n").encode())
 
     def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
         """One JSON object a line, one line an epoch; the whole file each time, so that a resumed run has no doubles."""

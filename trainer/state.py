@@ -15,6 +15,7 @@ from trainer.checkpoint import (
     OPTIMIZER,
     Checkpoint,
     load_checkpoint,
+    load_weights,
     pack_optimizer,
     save_checkpoint,
     unpack_optimizer,
@@ -96,7 +97,7 @@ def restore_state(
             f"{run.last}: was trained on other data ({before['name']}, SHA-256 {before['sha256'][:12]}) than "
             f"{data['name']} ({data['sha256'][:12]}); give that data, or another --out"
         )
-    network.load_state_dict(checkpoint.part(MODEL))
+    load_weights(network, checkpoint, str(run.last))
     unpack_optimizer(optimizer, checkpoint.part(OPTIMIZER))
     names = ("epoch", "images_seen", "best_mean_iou", "best_epoch", "history")
     return Progress(**{name: record[name] for name in names}), record["scaler"]

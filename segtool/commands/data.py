@@ -57,16 +57,16 @@ def inspect(path: Path, label_space: str, limit: int | None, json_file: Path | N
     from trainer.data.inspection import inspect_dataset
 
     report = inspect_dataset(path, label_space, limit)
+    _show(report)
     if json_file is not None:
         write_json(json_file, {"schema_version": SCHEMA_VERSION, "kind": "data", **report.to_json()})
-    _show(report)
     report.require_usable()
 
 
 @data.command(epilog=SYNTH_EXAMPLES)
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--count", type=click.IntRange(min=2), default=64, show_default=True, help="Scenes in all.")
-@click.option("--size", type=click.IntRange(min=32, max=4096), default=256, show_default=True, help="Pixels a side.")
+@click.option("--size", type=click.IntRange(min=32, max=1024), default=256, show_default=True, help="Pixels a side.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which scenes.")
 @click.option(
     "--val-share",

@@ -1,11 +1,9 @@
 """`segtool train`: flags to a configuration, one call, the paths of what came out."""
 
-import os
 import shlex
-import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,6 +12,7 @@ from segtool.console import say
 
 if TYPE_CHECKING:
     from trainer.config import TrainConfig
+    from trainer.loop import FitResult
 
 EXAMPLES = """\b
 Examples:
@@ -24,6 +23,7 @@ Examples:
 
 # what may change between the parts of one run; all else decides what its weights become
 FREE_ON_RESUME = {"epochs"}
+FLAGS = {"learning_rate": "lr"}  # where a parameter's flag has another name
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -103,9 +103,7 @@ def train(
     from trainer.data.dataset import open_dataset
     from trainer.loop import fit
 
-    config = _config(flags)
-    if resume:
-        config = _resumed(config, run, _given(context))
+    config = _resumed_config(run, flags, _given(context)) if resume else _config(flags)
     source = open_dataset(data, config.label_space)
     result = fit(
         config,
@@ -115,8 +113,18 @@ def train(
         panel_every=panel_every,
         resume=resume,
     )
+    if result.main_process:
+        _report(result, data, run)
     if result.interrupted_by is not None:
-        _end_interrupted(run, result.interrupted_by)
+        raise click.exceptions.Exit(128 + result.interrupted_by)
+
+
+def _report(result: "FitResult", data: Path, run: Path) -> None:
+    if result.interrupted_by is not None:
+        start = ["accelerate", "launch", "--num_processes", str(result.processes), "-m"] if result.processes > 1 else []
+        command = shlex.join([*start, "segtool", "train", str(data), "--out", str(run), "--resume"])
+        click.echo(f"interrupted, the state is saved in {run / 'last.safetensors'}; go on with: {command}", err=True)
+        return
     progress = result.progress
     say(f"best mean IoU {progress.best_mean_iou:.4f} in epoch {progress.best_epoch} of {progress.epoch}")
     say(f"checkpoints   {run / 'best.safetensors'}, {run / 'last.safetensors'}")
@@ -135,38 +143,39 @@ def _config(flags: dict[str, Any]) -> "TrainConfig":
 
 
 def _given(context: click.Context) -> set[str]:
-    """The fields of the configuration that the command line names."""
-    names = {"size": ("height_px", "width_px"), "width": ("network",), "depth": ("network",), "up": ("network",)}
-    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    return {field for name in given for field in names.get(name, (name,))}
+    """The parameters that the command line names."""
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
 
 
-def _resumed(config: "TrainConfig", run: Path, given: set[str]) -> "TrainConfig":
-    """The run's own configuration; a flag that contradicts it is refused, more epochs are welcome.
+def _resumed_config(run: Path, flags: dict[str, Any], given: set[str]) -> "TrainConfig":
+    """The run's own configuration; a flag that contradicts it is refused, another number of epochs is taken.
 
     Raises:
         UsageError: a flag asks for something that the run is not.
+        CheckpointError: there is no run to resume.
     """
     from runtime.errors import UsageError
     from trainer.run_folder import RunFolder
 
     stored = RunFolder(run).stored_config()
-    for field in fields(stored):
-        asked, has = getattr(config, field.name), getattr(stored, field.name)
-        if field.name in given and field.name not in FREE_ON_RESUME and asked != has:
+    has = {
+        **vars(stored),
+        **vars(stored.network),
+        "size": (stored.height_px, stored.width_px),
+    }
+    for name in sorted(given & flags.keys() - FREE_ON_RESUME):
+        asked = parse_size(flags[name]) if name == "size" else flags[name]
+        if asked != has[name]:
+            flag = FLAGS.get(name, name.replace("_", "-"))
+            shown = f"{has[name][1]}x{has[name][0]}" if name == "size" else has[name]
             raise UsageError(
-                f"{run}: was started with {field.name} {has}, --resume can't change it to {asked}; "
+                f"{run}: was started with --{flag} {shown}, --resume can't change it to {flags[name]}; "
                 "leave the flag out, or train anew in another --out"
             )
-    return replace(stored, **{name: getattr(config, name) for name in FREE_ON_RESUME & given})
+    return replace(stored, **{name: flags[name] for name in FREE_ON_RESUME & given})
 
 
 def _default_workers() -> int:
-    return min(os.cpu_count() or 1, 8)
+    from benchmarks.machine import usable_cores
 
-
-def _end_interrupted(run: Path, signal_number: int) -> NoReturn:
-    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-    command = shlex.join(["segtool", *arguments, "--resume"])
-    click.echo(f"interrupted, the state is saved in {run / 'last.safetensors'}; go on with: {command}", err=True)
-    sys.exit(128 + signal_number)
+    return min(usable_cores() or 1, 8)

@@ -18,7 +18,7 @@ def segtool() -> Run:
         command = [sys.executable, "-m", "segtool", *map(str, arguments)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=240, check=False, **settings
+            command, capture_output=True, text=True, env=environment, timeout=400, check=False, **settings
         )
 
     return run

@@ -96,7 +96,7 @@ def test_train_over_another_run_is_refused_and_nothing_is_lost(segtool: Run, pai
 
 
 def test_train_resume_with_another_width_is_refused(segtool: Run, pairs: Path, trained_run: Path) -> None:
-    expect(segtool("train", pairs, "--out", trained_run, "--resume", "--width", 32), 2, trained_run, "network")
+    expect(segtool("train", pairs, "--out", trained_run, "--resume", "--width", 32), 2, trained_run, "--width 8")
 
 
 def test_run_without_a_checkpoint(segtool: Run, pairs: Path, tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_judge_class_absent_everywhere_is_left_out() -> None:
     assert judge(1.0, result, result, CLASSES, GATE, logit_error_max=0.0) == ()
 
 
+def test_judge_stray_pixel_of_an_absent_class_on_either_side_passes() -> None:
+    road = np.zeros((200, 200), np.uint8)
+    stray = road.copy()
+    stray[7, 7] = 1
+    for before, after in ((stray, road), (road, stray)):
+        assert judge(0.999975, scored(road, before), scored(road, after), CLASSES, GATE, logit_error_max=0.0) == ()
+
+
 def test_gates_are_those_of_the_promise() -> None:
     assert (GATES["fp32"].agreement, GATES["fp16"].agreement) == (0.9999, 0.998)
     assert {(gate.mean_iou_drop, gate.class_iou_drop) for gate in GATES.values()} == {(0.002, 0.01)}

@@ -23,8 +23,9 @@ def test_train_config_through_json_comes_back_equal() -> None:
         ({"batch_size": -1}, "--batch-size must be 1 or more, got -1"),
         ({"limit": 0}, "--limit must be 1 or more, got 0"),
         ({"schedule": "linear"}, "linear"),
-        ({"learning_rate": 0.0}, "--lr must be above 0, got 0"),
-        ({"learning_rate": float("nan")}, "--lr must be above 0, got nan"),
+        ({"learning_rate": 0.0}, "--lr must be above 0 and finite, got 0"),
+        ({"learning_rate": float("nan")}, "--lr must be above 0 and finite, got nan"),
+        ({"learning_rate": float("inf")}, "--lr must be above 0 and finite, got inf"),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, got -1"),
     ],
 )

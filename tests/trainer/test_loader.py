@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from trainer.config import TrainConfig
+from trainer.data.augment import Augmentation
 from trainer.data.dataset import open_dataset
 from trainer.loader import EpochSampler, batches, plain_loader, train_loader
 from trainer.networks.unet import UNetConfig
@@ -17,7 +18,8 @@ def config(**changes: object) -> TrainConfig:
 
 
 def flat_batches(pairs: Path, workers: int, epoch: int, skip: int = 0) -> list[torch.Tensor]:
-    loader, sampler = train_loader(open_dataset(pairs), config(), workers)
+    always = Augmentation(crop=1)
+    loader, sampler = train_loader(open_dataset(pairs), config(augmentation=always), workers)
     sampler.epoch, sampler.skip = epoch, skip
     return [torch.cat([image.flatten(1), truth.flatten(1)], 1) for image, truth in batches(loader)]
 

@@ -183,3 +183,29 @@ def test_fit_bf16_on_cpu_trains_in_bf16_with_float32_weights(pairs: Path, tmp_pa
 def test_fit_panel_every_zero_draws_no_epoch(pairs: Path, tmp_path: Path) -> None:
     fit(config(epochs=1), open_dataset(pairs), tmp_path / "run", panel_every=0)
     assert [file.name for file in (tmp_path / "run" / "panels").iterdir()] == ["augmented.png"]
+
+
+def test_fit_validation_without_a_valid_pixel_is_refused(pairs: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from PIL import Image
+
+    copy = shutil.copytree(pairs, tmp_path / "copy")
+    for file in (copy / "val").iterdir():
+        Image.new("RGB", (128, 64)).save(file)  # black: void everywhere
+    with pytest.raises(DataError, match="every pixel of its validation frames is ignored"):
+        fit(config(), open_dataset(copy), tmp_path / "run")
+
+
+def test_fit_resumed_rewrites_settings_and_scores(pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(config(epochs=1), open_dataset(pairs), run)
+    (run / "metrics.jsonl").unlink()  # as if killed between checkpoint and scores
+    fit(config(epochs=2), open_dataset(pairs), run, resume=True)
+    assert json.loads((run / "config.json").read_text())["epochs"] == 2
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_evaluate_run_absent_split_is_named(pairs: Path, trained_run: Path) -> None:
+    with pytest.raises(DataError, match="has no frames in split 'test'"):
+        evaluate_run(trained_run, pairs, "test")

@@ -40,6 +40,9 @@ _TURNS = {
 }
 
 
+_PNG_DEPTH_AT = 24  # bits a channel: behind signature (8), length and name of IHDR (8), width and height (8)
+
+
 def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     """Decodes a JPEG or PNG completely, the right way up.
 
@@ -68,7 +71,7 @@ def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         if reader is PngImageFile:
             _check_png_chunks(data)
         with _without_warnings(data), reader(io.BytesIO(data)) as image:
-            _check_header(image, where)
+            _check_header(image, data, where)
             image.load()
             image.info.pop("transparency", None)  # else convert() warns; the colours stay as they are
             turn = _TURNS.get(_orientation(image.info.get("exif")))
@@ -141,14 +144,15 @@ def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def _check_header(image: Image.Image, where: str) -> None:
+def _check_header(image: Image.Image, data: bytes, where: str) -> None:
     """Refuses by the header alone, before any memory for pixels is taken."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise DataError(
             f"{where}: expected at most {MAX_PIXELS / 1e6:.0f} megapixels, got {width}x{height}; shrink or remove it"
         )
-    if image.mode.startswith("I"):  # Pillow's way to RGB would cut every value at 255
+    if isinstance(image, PngImageFile) and data[_PNG_DEPTH_AT] == 16:
+        # Pillow would cut each grey value at 255, and drop the low byte of colours, in silence
         raise DataError(f"{where}: expected 8 bits a channel, got a 16-bit PNG; convert it to 8 bits")
 
 

@@ -50,19 +50,21 @@ def require_size(height_px: int, width_px: int, stride_px: int) -> None:
     """Refuses a size that the network's halvings do not divide, naming the nearest sizes that they do.
 
     Raises:
-        UsageError: height or width is no positive multiple of `stride_px`.
+        UsageError: height or width is no multiple of `stride_px`, or below twice that.
     """
-    if min(height_px, width_px) >= stride_px and height_px % stride_px == 0 and width_px % stride_px == 0:
+    smallest = 2 * stride_px  # at one pixel in the deepest stage a batch of one image leaves batch norm a single value
+    if min(height_px, width_px) >= smallest and height_px % stride_px == 0 and width_px % stride_px == 0:
         return
 
     def nearest(value: int, *, up: bool) -> int:
-        return max(stride_px, (-(-value // stride_px) if up else value // stride_px) * stride_px)
+        return max(smallest, (-(-value // stride_px) if up else value // stride_px) * stride_px)
 
     smaller = f"{nearest(width_px, up=False)}x{nearest(height_px, up=False)}"
     larger = f"{nearest(width_px, up=True)}x{nearest(height_px, up=True)}"
     choices = smaller if smaller == larger else f"{smaller} or {larger}"
     raise UsageError(
-        f"--size must be a multiple of {stride_px} in width and height for this depth, got {width_px}x{height_px}; "
+        f"--size must be a multiple of {stride_px} and at least {smallest} in width and height for this depth, "
+        f"got {width_px}x{height_px}; "
         f"the nearest that fit: {choices}"
     )
 
