@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError, UsageError
+from .spec import IGNORE_ID
 
 Counts = npt.NDArray[np.int64]
 Rates = npt.NDArray[np.float64]
@@ -42,7 +43,7 @@ class Scores:
     pixels: int
 
 
-def confusion_matrix(truth_hw: Labels, predicted_hw: Labels, class_count: int, ignore_id: int = 255) -> Counts:
+def confusion_matrix(truth_hw: Labels, predicted_hw: Labels, class_count: int, ignore_id: int = IGNORE_ID) -> Counts:
     """Counts truth against prediction. Matrices of several frames add up to the matrix of all of them.
 
     >>> import numpy as np

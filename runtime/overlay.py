@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError, UsageError
+from .spec import IGNORE_ID
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
-
-_NO_ANSWER = 255
 
 
 def colourise(labels_hw: Pixels, palette: Sequence[Colour], ignore_colour: Colour = (0, 0, 0)) -> Pixels:
@@ -74,13 +73,13 @@ def blend(image_hwc: Pixels, labels_hw: Pixels, palette: Sequence[Colour], opaci
         )
     mixed = image_hwc * np.float32(1.0 - opacity) + colours * np.float32(opacity)
     blended = np.rint(mixed).astype(np.uint8)
-    return np.where((labels_hw == _NO_ANSWER)[..., None], image_hwc, blended)
+    return np.where((labels_hw == IGNORE_ID)[..., None], image_hwc, blended)
 
 
 def _colour_table(palette: Sequence[Colour], ignore_colour: Colour) -> Pixels:
     colours = np.zeros((256, 3), np.uint8)
-    for label, colour in [*enumerate(palette), (_NO_ANSWER, ignore_colour)]:
-        if label > _NO_ANSWER or len(colour) != 3 or not all(0 <= level <= 255 for level in colour):
+    for label, colour in [*enumerate(palette), (IGNORE_ID, ignore_colour)]:
+        if label > IGNORE_ID or len(colour) != 3 or not all(0 <= level <= 255 for level in colour):
             raise UsageError(f"palette: expected at most 255 RGB colours of 0 to 255, got {colour} for label {label}")
         colours[label] = colour
     return colours
@@ -94,9 +93,9 @@ def _check_labels(labels_hw: object, class_count: int) -> None:
             else type(labels_hw).__name__
         )
         raise DataError(f"labels: expected a uint8 array [H, W], got {got}; give a Segmenter's result.labels")
-    strange = (labels_hw >= class_count) & (labels_hw != _NO_ANSWER)
+    strange = (labels_hw >= class_count) & (labels_hw != IGNORE_ID)
     if np.any(strange):
         raise DataError(
-            f"labels: expected 0 to {class_count - 1} or {_NO_ANSWER}, got {labels_hw[strange][0]} "
+            f"labels: expected 0 to {class_count - 1} or {IGNORE_ID}, got {labels_hw[strange][0]} "
             f"({np.count_nonzero(strange)} such pixels); give the palette of the model that made them"
         )

@@ -64,8 +64,8 @@ class Segmenter:
 
         Args:
             path: an ONNX file written by `segtool export`.
-            provider: "auto" takes the best provider that truly runs (read `provider` to see which); a named one
-                ("cuda", "tensorrt", "cpu" ...) runs the whole model there or raises.
+            provider: "auto" takes the first that runs a small model and opens the whole of this one (read `provider`
+                to see which); a named one ("cuda", "tensorrt", "cpu" ...) runs the whole model there or raises.
             threads: CPU threads for one operator, at least 1; None leaves it to ONNX Runtime (one a physical core).
             sha256: what the whole file's SHA-256 must be, 64 hex digits as `sha256sum` prints them.
             warmup_frames: frames run before the constructor returns, so that the first real one is not a slow one.

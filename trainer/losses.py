@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runtime.spec import IGNORE_ID
+
 SMOOTHING_PX = 1.0
 
 
-def soft_dice_loss(logits_nchw: Tensor, truth_nhw: Tensor, ignore_id: int = 255) -> Tensor:
+def soft_dice_loss(logits_nchw: Tensor, truth_nhw: Tensor, ignore_id: int = IGNORE_ID) -> Tensor:
     """Multi-class soft Dice over the valid pixels of the whole batch.
 
     With p the softmax of the logits, t the one-hot truth, and sums over every valid pixel i of the batch::

@@ -32,7 +32,7 @@ p50 needs 11, p90 64, p99 662, p99.9 6636 (MLPerf's early stopping, 99 % confide
     "--warmup", default=20, show_default=True, type=click.IntRange(min=0), help="Frames before, not measured."
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the CPU provider.  [default: ONNX Runtime's choice]"
+    "--threads", type=click.IntRange(min=1), help="Threads of the CPU provider.  [default: one per usable core]"
 )
 @click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
 @click.option(
@@ -54,7 +54,7 @@ def bench(
 ) -> None:
     """Measure FILE.onnx frame by frame: percentiles, frames per second, and the machine they belong to."""
     from benchmarks.latency import measure_latency
-    from benchmarks.machine import machine_record
+    from benchmarks.machine import machine_record, usable_cores
     from benchmarks.report import bench_record, bench_rows
     from runtime.segmenter import Segmenter
     from segtool.console import show_table
@@ -62,7 +62,7 @@ def bench(
 
     machine = machine_record()  # first: the load average must not be this command's own
     before = time.perf_counter()
-    with Segmenter(file, provider, threads=threads, warmup_frames=0) as segmenter:
+    with Segmenter(file, provider, threads=threads or usable_cores(), warmup_frames=0) as segmenter:
         load_ms = (time.perf_counter() - before) * 1e3
         images, frames_from = _frames(segmenter.spec, data, split, frames, seed)
         run = measure_latency(segmenter, images, frames, warmup)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import DataError, UsageError
+from runtime.spec import IGNORE_ID
 from trainer.data.dataset import Dataset, open_dataset
-from trainer.data.label_space import IGNORE_ID
 from trainer.data.progress import track
 
 _NEEDED = ("train", "val")

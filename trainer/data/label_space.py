@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import DataError, UsageError
+from runtime.spec import IGNORE_ID
 from trainer.data.cityscapes import CITYSCAPES, CityscapesId
 
 Colour = tuple[int, int, int]
 
-IGNORE_ID = 255
 _MAX_COLOURS = 32  # five bits of a score hold the colour's key, see _score_weights
 _BLOCK_PX = 4096  # pixels scored at a time: the scores of 29 colours stay within a 512 KiB cache
 

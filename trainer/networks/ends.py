@@ -6,10 +6,11 @@ Written once, because a second copy of the normalisation or of the argmax is whe
 import torch
 from torch import Tensor, nn
 
+from runtime.spec import IGNORE_ID
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB image / 255; the constants of torchvision's pretrained networks
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LARGEST_HALF = 65504.0  # largest finite float16; a logit beyond it, or NaN, is no answer
-IGNORE_ID = 255
 
 
 class Normalise(nn.Module):
