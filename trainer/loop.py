@@ -8,30 +8,22 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
-from accelerate.state import AcceleratorState
-from accelerate.utils import parse_flag_from_env
-from torch import nn
-from torch.utils.data import DataLoader
 
 from runtime.errors import DataError, DivergedError
 from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset as FrameSource
-from trainer.display import TrainDisplay
 from trainer.evaluate import predict_batches
 from trainer.interrupt import StopRequest
-from trainer.loader import EpochSampler, Item, batches, plain_loader, train_loader
+from trainer.loader import batches
 from trainer.losses import soft_dice_loss
 from trainer.networks.ends import Normalise
-from trainer.networks.unet import UNet
-from trainer.precision import resolve_precision
 from trainer.run_folder import RunFolder
-from trainer.state import Progress, describe_data, epoch_entry, restore_state, save_state
+from trainer.session import Session, open_session, save, stop_requested
+from trainer.state import Progress, epoch_entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,24 +41,6 @@ class FitResult:
     interrupted_by: int | None
     main_process: bool
     processes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """What the steps of a run share."""
-
-    accelerator: Accelerator
-    config: TrainConfig
-    source: FrameSource
-    facts: dict[str, Any]
-    run: RunFolder
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    loader: DataLoader[Item]
-    sampler: EpochSampler
-    validation: DataLoader[Item]
-    display: TrainDisplay
-    stop: StopRequest
 
 
 def fit(
@@ -98,47 +72,17 @@ def fit(
     run = RunFolder(folder)
     if not resume:
         run.require_unused()
-    _require_frames(source)
-    device = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).device
-    precision = resolve_precision(config.precision, device)
-    AcceleratorState._reset_state()  # a singleton that would refuse a second run of another precision in one process
-    accelerator = Accelerator(mixed_precision=precision)
-    torch.manual_seed(config.seed)
-    network = UNet(config.network, len(source.label_space.classes)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    data = describe_data(source)
-    progress, scaler = restore_state(run, network, optimizer, data) if resume else (Progress(), None)
-    loader, sampler = train_loader(source, config, workers)
-    share = (accelerator.process_index, accelerator.num_processes)
-    size = (config.height_px, config.width_px)
-    validation = plain_loader(source, "val", *size, batch_size=config.batch_size, workers=workers, share=share)
-    network, optimizer, loader = accelerator.prepare(network, optimizer, loader)
-    if scaler is not None and accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(scaler)
-    quiet = not accelerator.is_main_process
-    with TrainDisplay(config.epochs, quiet=quiet) as display, StopRequest() as stop:
-        session = Session(
-            accelerator=accelerator,
-            config=config,
-            source=source,
-            facts={"config": config.to_dict(), "classes": list(source.label_space.classes), "data": data},
-            run=run,
-            network=network,
-            optimizer=optimizer,
-            loader=loader,
-            sampler=sampler,
-            validation=validation,
-            display=display,
-            stop=stop,
-        )
-        if accelerator.is_main_process:
-            run.write_config(config)
-            run.write_metrics(progress.history)
+    with StopRequest() as stop:
+        session, progress = open_session(config, source, run, stop, workers=workers, resume=resume)
+        with session.display:
+            if session.accelerator.is_main_process:
+                run.write_config(config)
+                run.write_metrics(progress.history)
+                if not resume:
+                    run.start(config, source, session.accelerator.unwrap_model(session.network), session.display)
             if not resume:
-                run.start(config, source, accelerator.unwrap_model(network), display)
-        if not resume:
-            _save(session, progress, best=False)  # from here on there is always something to resume from
-        return _run_epochs(session, progress, panel_every)
+                save(session, progress, best=False)  # from here on there is always something to resume from
+            return _run_epochs(session, progress, panel_every)
 
 
 def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitResult:
@@ -147,7 +91,7 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
         started = time.perf_counter()
         loss, stopped = _train_epoch(session, progress)
         if stopped:
-            _save(session, progress, best=False)
+            save(session, progress, best=False)
             return _result(session, progress, interrupted_by=session.stop.signal_number or signal.SIGTERM)
         train_seconds = time.perf_counter() - started
         result = _validate(session)
@@ -158,7 +102,7 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
         improved = result.mean_iou > progress.best_mean_iou
         if improved:
             progress.best_mean_iou, progress.best_epoch = result.mean_iou, progress.epoch
-        _save(session, progress, best=improved)
+        save(session, progress, best=improved)
         if session.accelerator.is_main_process:
             session.run.write_metrics(progress.history)
             session.display.epoch_line(entry, improved=improved)
@@ -210,19 +154,9 @@ def _train_epoch(session: Session, progress: Progress) -> tuple[float, bool]:
         total, steps, images = total + value, steps + 1, images + seen
         progress.images_seen = min(progress.images_seen + seen, sampler.count)
         session.display.step(seen, total / steps, images / (time.perf_counter() - started))
-        if _stop_requested(session):
+        if stop_requested(session):
             return total / steps, True
     return (total / steps if steps else float("nan")), False
-
-
-def _stop_requested(session: Session) -> bool:
-    """Whether any process was asked to stop; all of them learn it in the same step, or one would wait for ever."""
-    accelerator = session.accelerator
-    asked = session.stop.signal_number is not None
-    if accelerator.num_processes == 1:
-        return asked
-    flags = accelerator.reduce(torch.tensor([float(asked)], device=accelerator.device), reduction="sum")
-    return bool(flags.item() > 0)
 
 
 def _validate(session: Session) -> Scores:
@@ -248,26 +182,3 @@ def _validate(session: Session) -> Scores:
 def _draw_panel(session: Session, epoch: int, result: Scores) -> None:
     network = session.accelerator.unwrap_model(session.network)
     session.run.write_panel(session.source, session.config, network, session.accelerator.device, epoch, result)
-
-
-def _save(session: Session, progress: Progress, *, best: bool) -> None:
-    accelerator = session.accelerator
-    if not accelerator.is_main_process:
-        return
-    facts = {
-        **session.facts,
-        "precision": accelerator.mixed_precision,
-        "processes": accelerator.num_processes,
-        "torch": torch.__version__,
-        "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
-    }
-    save_state(session.run, accelerator.unwrap_model(session.network), session.optimizer, progress, facts, best=best)
-
-
-def _require_frames(source: FrameSource) -> None:
-    for split in ("train", "val"):
-        if not source.splits.get(split):
-            raise DataError(
-                f"{source.path}: training needs frames in train and val, found none in {split}; "
-                f"look with: segtool data inspect {source.path}"
-            )
