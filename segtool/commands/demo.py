@@ -28,9 +28,9 @@ MARKER = ".segtool-demo"  # says that a folder was made by the demo and may be m
     show_default=True,
     help="Folder for everything; one that an earlier demo made is made anew.",
 )
-@click.option("--count", type=click.IntRange(min=10), default=300, show_default=True, help="Synthetic scenes.")
+@click.option("--count", type=click.IntRange(min=10), default=400, show_default=True, help="Synthetic scenes.")
 @click.option("--size", type=int, default=128, show_default=True, help="Side of the square scenes in pixels.")
-@click.option("--epochs", type=int, default=12, show_default=True)
+@click.option("--epochs", type=int, default=15, show_default=True)
 def demo(out: Path, count: int, size: int, epochs: int) -> None:
     """Generate scenes, train, export with parity, evaluate and bench: minutes on two CPU cores, no download."""
     started = time.perf_counter()
@@ -41,7 +41,7 @@ def demo(out: Path, count: int, size: int, epochs: int) -> None:
     for arguments in (
         ["data", "synth", scenes, "--count", count, "--size", size],
         ["data", "inspect", scenes],
-        ["train", scenes, "--out", run, "--size", size, "--epochs", epochs],
+        ["train", scenes, "--out", run, "--size", size, "--epochs", epochs, "--lr", "2e-3"],
         ["export", run],
         ["export", run, "--fp16"],
         ["eval", run, scenes, "--json", out / "eval.run.json"],
