@@ -46,6 +46,8 @@ def write_whole(path: Path, data: bytes, verify: Callable[[bytes], None] | None 
     except StorageError:
         raise
     except OSError as error:
+        if temporary is not None:  # before the message tells how much is free
+            temporary.unlink(missing_ok=True)
         raise StorageError(_storage_message(path, len(data), error)) from error
     finally:
         if temporary is not None:

@@ -1,4 +1,5 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,22 @@ def test_save_checkpoint_full_disk_keeps_the_old_one(tmp_path: Path, monkeypatch
     monkeypatch.undo()
     assert load_checkpoint(path).tensors[MODEL + "w"][0, 0] == 1
     assert {file.name for file in tmp_path.iterdir()} == {"last.safetensors", "last.json"}
+
+
+def test_save_checkpoint_on_a_full_file_system_says_so_and_keeps_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a tmpfs is not allowed here")
+    try:
+        save_checkpoint(folder / "last.safetensors", example())
+        larger = Checkpoint(tensors={MODEL + "w": torch.ones(100_000)}, record={})
+        with pytest.raises(StorageError, match=r"disk full, 0\.4 MB needed and 0\.[23] MB free"):
+            save_checkpoint(folder / "last.safetensors", larger)
+        assert load_checkpoint(folder / "last.safetensors").record["epoch"] == 3
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_load_weights_of_another_network_are_refused(tmp_path: Path) -> None:
