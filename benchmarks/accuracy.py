@@ -46,18 +46,18 @@ def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") ->
 
 
 def score_rows(result: Scores, classes: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
-    """Returns table rows under `SCORE_COLUMNS`: one per class, then the mean over the classes present, in percent.
+    """Returns table rows under `SCORE_COLUMNS`: one per class, then the mean over the classes present, 0 to 1.
 
     Args:
         result: the scores.
         classes: names, in the order of the scores.
     """
     rows = [
-        (name, _percent(iou), _percent(dice), _percent(accuracy))
+        (name, _shown(iou), _shown(dice), _shown(accuracy))
         for name, iou, dice, accuracy in zip(classes, result.iou, result.dice, result.accuracy, strict=True)
     ]
     mean = f"mean of {result.averaged_classes}"
-    return [*rows, (mean, _percent(result.mean_iou), _percent(result.mean_dice), "-")]
+    return [*rows, (mean, _shown(result.mean_iou), _shown(result.mean_dice), "-")]
 
 
 def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
@@ -80,8 +80,8 @@ def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.2f} %"
+def _shown(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def _number(value: float) -> float | None:

@@ -71,8 +71,11 @@ def export_run(
         CheckpointError: the run has no usable checkpoint.
         DataError: the frames are not to be had.
         ModelFileError: the file does not keep the contract, for example a weight that is not finite in float16.
+        UsageError: `out` is a folder, or `frames` is below 1.
         GateError: parity failed; the file keeps the name FILE.rejected and an older FILE stays as it was.
     """
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out}: is a folder, expected a file's name; give for example {out / 'model.onnx'}")
     trained = load_trained(run / "best.safetensors")
     config = trained.config
     proof_frames = _parity_frames(run, trained, parity_data, frames)

@@ -65,6 +65,11 @@ def list_pictures(path: Path) -> tuple[Picture, ...]:
     """
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         return (Picture(name=path.name, where=str(path), path=path, read=lambda: _read_file(path)),)
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        raise DataError(
+            f"{path}: expected an image ({', '.join(SUFFIXES)}), a folder or a .zip, "
+            f"got {'another kind of file' if path.exists() else 'nothing of that name'}; check the path"
+        )
     source = open_source(path)
 
     def picture(name: str) -> Picture:

@@ -70,9 +70,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: no such file, not a checkpoint of segtool, damaged, or of a newer schema.
     """
     if not path.is_file():
-        raise CheckpointError(
-            f"{path}: expected a checkpoint, found none; train one with: segtool train DATA --out {path.parent}"
-        )
+        raise CheckpointError(f"{path}: expected a checkpoint, found none; {_advice(path.parent)}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -94,6 +92,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: its content does not match its SHA-256, the file is damaged; use the other checkpoint of the run"
         )
     return Checkpoint(tensors=tensors, record=record)
+
+
+def _advice(run: Path) -> str:
+    if run.is_file():
+        return f"{run} is a file, give the run's folder: {run.parent}"
+    if (run / "last.safetensors").is_file():
+        return f"no epoch is completed yet, go on with: segtool train DATA --out {run} --resume"
+    return f"{run} is not the folder of a run; make one with: segtool train DATA --out RUN"
 
 
 def load_weights(network: nn.Module, checkpoint: Checkpoint, where: str) -> None:

@@ -168,6 +168,17 @@ def _collate(items: list[Item]) -> Item:
     return batch
 
 
+def stop_workers(loader: DataLoader[Item]) -> None:
+    """Ends the worker processes of a loader now, while they can still be told to.
+
+    Left to the interpreter's exit, a worker is sometimes killed first and reported as a failure. PyTorch has no public
+    way to end persistent workers; a loader without them is left as it is.
+    """
+    iterator = getattr(loader, "_iterator", None)
+    if iterator is not None:
+        iterator._shutdown_workers()
+
+
 def _prepare_worker(worker: int) -> None:  # noqa: ARG001 (torch passes it)
     # Ctrl-C and a supervisor's SIGTERM reach the whole process group: the main process saves and ends, and its workers
     # must serve until then, so they leave the group. SIGTERM is also how the main process ends them: it must work, and

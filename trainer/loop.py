@@ -18,7 +18,7 @@ from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.evaluate import predict_batches
 from trainer.interrupt import StopRequest
-from trainer.loader import batches
+from trainer.loader import batches, stop_workers
 from trainer.losses import soft_dice_loss
 from trainer.networks.ends import Normalise
 from trainer.run_folder import RunFolder
@@ -33,12 +33,14 @@ class FitResult:
     Attributes:
         progress: how far it came.
         interrupted_by: the signal that ended it early, or None.
+        epochs_trained: epochs that this call completed.
         main_process: whether this process is the one that writes and prints.
         processes: how many trained together.
     """
 
     progress: Progress
     interrupted_by: int | None
+    epochs_trained: int
     main_process: bool
     processes: int
 
@@ -82,17 +84,22 @@ def fit(
                     run.start(config, source, session.accelerator.unwrap_model(session.network), session.display)
             if not resume:
                 save(session, progress, best=False)  # from here on there is always something to resume from
-            return _run_epochs(session, progress, panel_every)
+            try:
+                return _run_epochs(session, progress, panel_every)
+            finally:
+                stop_workers(session.loader)
+                stop_workers(session.validation)
 
 
 def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitResult:
-    classes = session.source.label_space.classes
+    classes, first = session.source.label_space.classes, progress.epoch
     while progress.epoch < session.config.epochs:
         started = time.perf_counter()
         loss, stopped = _train_epoch(session, progress)
         if stopped:
             save(session, progress, best=False)
-            return _result(session, progress, interrupted_by=session.stop.signal_number or signal.SIGTERM)
+            signal_number = session.stop.signal_number or signal.SIGTERM
+            return _result(session, progress, progress.epoch - first, interrupted_by=signal_number)
         train_seconds = time.perf_counter() - started
         result = _validate(session)
         progress.epoch, progress.images_seen = progress.epoch + 1, 0
@@ -108,14 +115,15 @@ def _run_epochs(session: Session, progress: Progress, panel_every: int) -> FitRe
             session.display.epoch_line(entry, improved=improved)
             if panel_every and (progress.epoch % panel_every == 0 or progress.epoch == session.config.epochs):
                 _draw_panel(session, progress.epoch, result)
-    return _result(session, progress, interrupted_by=None)
+    return _result(session, progress, progress.epoch - first, interrupted_by=None)
 
 
-def _result(session: Session, progress: Progress, interrupted_by: int | None) -> FitResult:
+def _result(session: Session, progress: Progress, epochs_trained: int, interrupted_by: int | None) -> FitResult:
     accelerator = session.accelerator
     return FitResult(
         progress=progress,
         interrupted_by=interrupted_by,
+        epochs_trained=epochs_trained,
         main_process=accelerator.is_main_process,
         processes=accelerator.num_processes,
     )

@@ -1,5 +1,6 @@
 """`segtool export`: one call, then what was proven."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -43,4 +44,4 @@ def export(run: Path, half: bool, out: Path | None, parity_data: Path | None, fr
     )
     say(f"model   {result.model} ({result.size_bytes / 1e6:.2f} MB)")
     say(f"report  {result.report}")
-    say(f"next    segtool bench {result.model}")
+    say(f"next    {shlex.join(['segtool', 'bench', str(result.model)])}")

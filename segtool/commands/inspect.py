@@ -68,6 +68,12 @@ def _spec_rows(spec: "ModelSpec") -> list[tuple[str, str]]:
     ]
 
 
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _numbers(values: Sequence[float]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
@@ -75,7 +81,7 @@ def _numbers(values: Sequence[float]) -> str:
 def _mapping_rows(document: object, prefix: str = "") -> list[tuple[str, str]]:
     """Flattens a JSON object: nested keys are joined with dots, a list stays on one line."""
     if not isinstance(document, Mapping):
-        return [(prefix, "-" if document is None else str(document))]
+        return [(prefix, _shown(document))]
     rows: list[tuple[str, str]] = []
     for key, value in document.items():
         rows += _mapping_rows(value, f"{prefix}.{key}" if prefix else str(key))

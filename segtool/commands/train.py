@@ -51,7 +51,7 @@ def parse_size(text: str) -> tuple[int, int]:
     help="7 categories, the 19 evaluated classes, or every name that a colour tells apart.",
 )
 @click.option("--size", default="256", show_default=True, help="The network's input: 256, 128 or WIDTHxHEIGHT.")
-@click.option("--epochs", type=int, default=15, show_default=True)
+@click.option("--epochs", type=int, default=15, show_default=True, help="With --resume: the new total.")
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Images per step and process.")
 @click.option(
     "--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="Adam's learning rate at the start."
@@ -104,6 +104,7 @@ def train(
     from trainer.loop import fit
 
     config = _resumed_config(run, flags, _given(context)) if resume else _config(flags)
+    _require_apart(run, data)
     source = open_dataset(data, config.label_space)
     result = fit(
         config,
@@ -126,11 +127,25 @@ def _report(result: "FitResult", data: Path, run: Path) -> None:
         click.echo(f"interrupted, the state is saved in {run / 'last.safetensors'}; go on with: {command}", err=True)
         return
     progress = result.progress
+    if result.epochs_trained == 0:
+        say(f"all {progress.epoch} epochs were done already; to go on: --resume --epochs {2 * progress.epoch}")
     say(f"best mean IoU {progress.best_mean_iou:.4f} in epoch {progress.best_epoch} of {progress.epoch}")
     say(f"checkpoints   {run / 'best.safetensors'}, {run / 'last.safetensors'}")
     say(f"scores        {run / 'metrics.jsonl'}")
     say(f"pictures      {run / 'panels'}")
-    say(f"next          segtool export {run} --fp16")
+    say(f"next          {shlex.join(['segtool', 'export', str(run), '--fp16'])}")
+
+
+def _require_apart(run: Path, data: Path) -> None:
+    """Refuses to write a run into the data set.
+
+    Raises:
+        UsageError: RUN is DATA or lies in it.
+    """
+    from runtime.errors import UsageError
+
+    if data.is_dir() and run.resolve().is_relative_to(data.resolve()):
+        raise UsageError(f"--out {run}: lies in the data set {data}, expected a folder of its own; give another --out")
 
 
 def _config(flags: dict[str, Any]) -> "TrainConfig":

@@ -63,10 +63,10 @@ def test_evaluate_file_of_an_absent_split_is_refused(segmenter):
 def test_score_rows_and_record_of_an_absent_class_show_no_number(segmenter):
     result = evaluate_file(segmenter, dataset_of([([[0, 0], [1, 1]], [[0, 0], [1, 1]])]))
     assert score_rows(result, CLASSES) == [
-        ("road", "100.00 %", "100.00 %", "100.00 %"),
-        ("sky", "100.00 %", "100.00 %", "100.00 %"),
+        ("road", "1.0000", "1.0000", "1.0000"),
+        ("sky", "1.0000", "1.0000", "1.0000"),
         ("car", "-", "-", "-"),
-        ("mean of 2", "100.00 %", "100.00 %", "-"),
+        ("mean of 2", "1.0000", "1.0000", "-"),
     ]
     record = score_record(result, CLASSES)
     assert record["classes"]["car"] == {"iou": None, "dice": None, "accuracy": None}

@@ -28,7 +28,7 @@ def test_eval_of_a_file_writes_the_scores_worked_out_by_hand(model_file, pairs_f
     assert (record["kind"], record["file"], record["provider"], record["split"]) == ("eval", "model.onnx", "cpu", "val")
     table = capsys.readouterr().out
     assert "mean of 3" in table
-    assert "87.50 %" in table
+    assert "0.8750" in table
     assert "pixel accuracy 93.75 % of 16 valid pixels" in table
 
 
@@ -64,7 +64,7 @@ def test_eval_of_a_run_prints_what_the_trainer_counts(monkeypatch, tmp_path, cap
     record = json.loads(file.read_text())
     assert record["run"] == tmp_path.name
     assert record["classes"]["road"]["iou"] == 3 / 4
-    assert "80.00 %" in capsys.readouterr().out  # sky: 4 of 5
+    assert "0.8000" in capsys.readouterr().out  # sky: 4 of 5
 
 
 def test_eval_of_a_run_on_a_provider_is_refused(tmp_path, capsys):
@@ -75,4 +75,4 @@ def test_eval_of_a_run_on_a_provider_is_refused(tmp_path, capsys):
 def test_eval_of_a_file_without_torch_works(segtool_process, model_file, pairs_folder):
     done = segtool_process("eval", model_file, pairs_folder, blocked=("torch", "onnx", "accelerate"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "87.50 %" in done.stdout
+    assert "0.8750" in done.stdout
