@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-PIPED_WIDTH = 120  # columns, where no terminal gives a width
+PIPED_WIDTH = 240  # columns, where no terminal gives a width: rows stay whole for grep and for a log
 
 _NUMBER = re.compile(r"-?[\d,]*\.?\d+( ?(%|ms|s|MB|GB|kB|bytes|MHz|frames/s))?")
 _NO_NUMBER = ("", "-")

@@ -18,5 +18,6 @@ def write_json(path: Path, record: Mapping[str, object]) -> None:
         StorageError: the file could not be written; an older one is untouched.
         ValueError: a number is not finite.
     """
-    text = json.dumps(record, indent=2, allow_nan=False)  # ASCII: a file name may be no UTF-8
-    write_whole(path, f"{text}\n".encode())
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    # a file name that is no UTF-8 holds lone surrogates; escaped they are what JSON writes for them
+    write_whole(path, f"{text}\n".encode(errors="backslashreplace"))

@@ -24,7 +24,7 @@ def test_inspect_shows_what_the_file_holds(model_file, capsys):
     assert "output labels uint8 [1, 4, 4]" in shown
     assert "0 flat #804080" in shown
     assert "run by hand" in shown
-    assert "labels.agreement 1.0" in shown
+    assert "labels.agreement 1" in shown
 
 
 def test_inspect_of_a_file_without_proof_says_so(write_model, capsys):

@@ -19,3 +19,8 @@ def test_write_json_of_nan_is_refused_and_keeps_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="nan"):
         write_json(file, {"mean": float("nan")})
     assert file.read_text() == "old"
+
+
+def test_write_json_name_that_is_no_utf8_survives(tmp_path):
+    write_json(tmp_path / "a.json", {"name": "\udcff.txt"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "\udcff.txt"}
