@@ -10,6 +10,7 @@ from runtime.segmenter import Segmenter
 from trainer.data.augment import fit
 from trainer.data.dataset import Dataset
 from trainer.data.progress import track
+from trainer.json_file import number
 
 SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
 
@@ -68,13 +69,13 @@ def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
         classes: names, in the order of the scores.
     """
     return {
-        "mean_iou": _number(result.mean_iou),
-        "mean_dice": _number(result.mean_dice),
-        "pixel_accuracy": _number(result.pixel_accuracy),
+        "mean_iou": number(result.mean_iou),
+        "mean_dice": number(result.mean_dice),
+        "pixel_accuracy": number(result.pixel_accuracy),
         "averaged_classes": result.averaged_classes,
         "pixels": result.pixels,
         "classes": {
-            name: {"iou": _number(iou), "dice": _number(dice), "accuracy": _number(accuracy)}
+            name: {"iou": number(iou), "dice": number(dice), "accuracy": number(accuracy)}
             for name, iou, dice, accuracy in zip(classes, result.iou, result.dice, result.accuracy, strict=True)
         },
     }
@@ -82,8 +83,3 @@ def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
 
 def _shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _number(value: float) -> float | None:
-    # JSON has no NaN
-    return None if math.isnan(value) else float(value)

@@ -18,6 +18,7 @@ from runtime.metrics import Scores, confusion_matrix, scores
 from runtime.segmenter import Segmenter
 from trainer.data.dataset import Frame
 from trainer.data.progress import track
+from trainer.json_file import number
 from trainer.networks.ends import Normalise, labels_from_logits
 
 
@@ -80,11 +81,11 @@ class Parity:
             "frames": self.frames,
             "provider": self.provider,
             "agreement": self.agreement,
-            "mean_iou_reference": _number(self.reference.mean_iou),
-            "mean_iou_file": _number(self.candidate.mean_iou),
+            "mean_iou_reference": number(self.reference.mean_iou),
+            "mean_iou_file": number(self.candidate.mean_iou),
             "logits_provider": "cpu",
-            "logit_error_max": _number(self.logit_error_max),
-            "logit_error_mean": _number(self.logit_error_mean),
+            "logit_error_max": number(self.logit_error_max),
+            "logit_error_mean": number(self.logit_error_mean),
         }
 
     def report(self, classes: Sequence[str]) -> dict[str, object]:
@@ -93,16 +94,16 @@ class Parity:
         return {
             "schema_version": 1,
             **self.summary(),
-            "pixel_accuracy_reference": _number(self.reference.pixel_accuracy),
-            "pixel_accuracy_file": _number(self.candidate.pixel_accuracy),
+            "pixel_accuracy_reference": number(self.reference.pixel_accuracy),
+            "pixel_accuracy_file": number(self.candidate.pixel_accuracy),
             "gates": vars(self.gates),
             "failures": list(self.failures),
             "classes": [
                 {
                     "name": name,
-                    "iou_reference": _number(before),
-                    "iou_file": _number(after),
-                    "delta": _number(after - before),
+                    "iou_reference": number(before),
+                    "iou_file": number(after),
+                    "delta": number(after - before),
                 }
                 for name, before, after in table
             ],
@@ -195,7 +196,3 @@ def _reference(
         logits = network(normalise(torch.from_numpy(image_hwc)[None]))
         labels = labels_from_logits(logits)
     return logits[0].double().numpy(), labels[0].numpy()
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -1,7 +1,6 @@
 """RUN -> proven ONNX file: trace, spec, seal, parity, publish. Whole or not at all."""
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +20,11 @@ from runtime.model_file import check_model_bytes
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 from trainer.data.augment import fit
-from trainer.data.dataset import Frame, open_dataset
+from trainer.data.dataset import Frame, open_dataset, spread_evenly
 from trainer.data.label_space import label_space
 from trainer.data.progress import track
 from trainer.evaluate import TrainedNetwork, load_trained
+from trainer.json_file import write_json
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from trainer.run_folder import RunFolder
 
@@ -121,7 +121,7 @@ def _publish(data: bytes, parity: Parity, path: Path, classes: Sequence[str]) ->
     write_whole(path, data, verify)
     report = path.with_name(path.name + ".parity.json")
     content = {**parity.report(classes), "file_sha256": hashlib.sha256(data).hexdigest()}
-    write_whole(report, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    write_json(report, content)
     return report
 
 
@@ -135,7 +135,7 @@ def _parity_frames(run: Path, trained: TrainedNetwork, parity_data: Path | None,
     total = len(source.splits.get("val", ()))
     if total == 0:
         raise DataError(f"{data}: parity needs validation frames, found no val split; give another by --parity-data")
-    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+    chosen = spread_evenly(total, count)
     return [
         fit(source.read("val", index), config.height_px, config.width_px)
         for index in track(chosen, "reading frames", len(chosen))

@@ -8,7 +8,7 @@ import click
 
 USAGE, MISSING, STORAGE, UNEXPECTED, INTERRUPTED, READER_GONE = 2, 5, 6, 70, 130, 141
 
-TRAIN_PACKAGES = frozenset({"accelerate", "onnx", "onnxscript", "safetensors", "torch", "torchinfo", "torchvision"})
+TRAIN_PACKAGES = ("torch", "torchvision", "accelerate", "onnx", "onnxscript", "safetensors", "torchinfo")
 STORAGE_ADVICE = {
     errno.ENOSPC: "free some space and run again",
     errno.EDQUOT: "free some of your quota and run again",

@@ -12,10 +12,10 @@ from runtime.files import write_whole
 from runtime.overlay import blend
 from runtime.segmenter import Segmenter
 from trainer.data.images import decode_image, encode_png, resize_image, resize_labels
+from trainer.data.pairs import SUFFIXES, is_picture
 from trainer.data.progress import track
 from trainer.data.source import open_source
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 NAMED_AT_MOST = 5  # bad images told by name; the rest by number
 
 
@@ -63,7 +63,7 @@ def list_pictures(path: Path) -> tuple[Picture, ...]:
     Raises:
         DataError: nothing is there, or no picture is in it.
     """
-    if path.is_file() and path.suffix.lower() in SUFFIXES:
+    if path.is_file() and is_picture(path.name):
         return (Picture(name=path.name, where=str(path), path=path, read=lambda: _read_file(path)),)
     if not path.is_dir() and path.suffix.lower() != ".zip":
         raise DataError(
@@ -76,7 +76,7 @@ def list_pictures(path: Path) -> tuple[Picture, ...]:
         file = path / name if path.is_dir() else None
         return Picture(name=name, where=source.where(name), path=file, read=lambda: source.read(name))
 
-    pictures = tuple(picture(name) for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES)
+    pictures = tuple(picture(name) for name in source.names() if is_picture(name))
     if not pictures:
         raise DataError(f"{path}: images ({', '.join(SUFFIXES)}) were expected, found none; check the path")
     return pictures

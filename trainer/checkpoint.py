@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from runtime.errors import CheckpointError, DivergedError
 from runtime.files import write_whole
+from trainer.json_file import write_json
 
 SCHEMA_VERSION = 1
 RECORD_KEY = "segtool.checkpoint"
@@ -60,7 +61,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     text = json.dumps(record, allow_nan=False)
     data = safetensors_bytes(tensors, metadata={RECORD_KEY: text})
     write_whole(path, data)
-    write_whole(path.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
+    write_json(path.with_suffix(".json"), record)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -18,7 +18,9 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.data.augment import fit
 from trainer.data.dataset import Dataset as FrameSource
+from trainer.data.dataset import spread_evenly
 from trainer.display import TrainDisplay
+from trainer.json_file import write_json
 from trainer.loader import read_augmented, training_sampler
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.panel import PanelRow, draw_panel
@@ -76,7 +78,7 @@ class RunFolder:
     def start(self, config: TrainConfig, source: FrameSource, network: nn.Module, display: TrainDisplay) -> None:
         """Writes the network summary and the picture of a training batch as the network gets it."""
         # stands apart from the settings: a path of this machine must not travel in a checkpoint or a model file
-        write_whole(self.path / "data.json", (json.dumps({"path": str(source.path.resolve())}) + "\n").encode())
+        write_json(self.path / "data.json", {"path": str(source.path.resolve())})
         size = (1, 3, config.height_px, config.width_px)
         text = str(
             summary(network, input_size=size, depth=2, verbose=0, col_names=("output_size", "num_params", "mult_adds"))
@@ -87,7 +89,7 @@ class RunFolder:
 
     def write_config(self, config: TrainConfig) -> None:
         """Writes the settings for people to read; a resumed run takes them from its checkpoint."""
-        write_whole(self.path / "config.json", (json.dumps(config.to_dict(), indent=2) + "\n").encode())
+        write_json(self.path / "config.json", config.to_dict())
 
     def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
         """One JSON object a line, one line an epoch; the whole file each time, so that a resumed run has no doubles."""
@@ -104,8 +106,7 @@ class RunFolder:
         result: Scores,
     ) -> None:
         """Draws the same few validation frames each time: photo | truth | predicted."""
-        count = len(source.splits["val"])
-        chosen = np.unique(np.linspace(0, count - 1, PANEL_ROWS).round().astype(int)).tolist()
+        chosen = spread_evenly(len(source.splits["val"]), PANEL_ROWS)
         frames = [fit(source.read("val", index), config.height_px, config.width_px) for index in chosen]
         network.eval()
         with torch.no_grad():

@@ -1,6 +1,5 @@
 """What a run is made of between two steps, and how it gets into a checkpoint and back."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from trainer.checkpoint import (
     unpack_optimizer,
 )
 from trainer.data.dataset import Dataset as FrameSource
+from trainer.json_file import number
 from trainer.run_folder import RunFolder
 
 
@@ -109,16 +109,12 @@ def epoch_entry(
     """One line of metrics.jsonl; an absent class and the loss of an epoch without a step are null."""
     return {
         "epoch": epoch,
-        "loss": _number(loss),
-        "dice": _number(result.mean_dice),
-        "mean_iou": _number(result.mean_iou),
+        "loss": number(loss),
+        "dice": number(result.mean_dice),
+        "mean_iou": number(result.mean_iou),
         "averaged_classes": result.averaged_classes,
-        "pixel_accuracy": _number(result.pixel_accuracy),
-        "iou": {name: _number(value) for name, value in zip(classes, result.iou.tolist(), strict=True)},
+        "pixel_accuracy": number(result.pixel_accuracy),
+        "iou": {name: number(value) for name, value in zip(classes, result.iou.tolist(), strict=True)},
         "train_seconds": round(train_seconds, 2),
         "seconds": round(seconds, 2),
     }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

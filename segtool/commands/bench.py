@@ -58,7 +58,7 @@ def bench(
     from benchmarks.report import bench_record, bench_rows
     from runtime.segmenter import Segmenter
     from segtool.console import show_table
-    from segtool.json_file import write_json
+    from trainer.json_file import write_json
 
     machine = machine_record()  # first: the load average must not be this command's own
     before = time.perf_counter()

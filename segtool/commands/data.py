@@ -53,8 +53,8 @@ def data() -> None:
 )
 def inspect(path: Path, label_space: str, limit: int | None, json_file: Path | None) -> None:
     """Tell what is in DATA (a folder or .zip): layout, splits, sizes, class shares, problems."""
-    from segtool.json_file import write_json
     from trainer.data.inspection import inspect_dataset
+    from trainer.json_file import write_json
 
     report = inspect_dataset(path, label_space, limit)
     _show(report)

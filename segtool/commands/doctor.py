@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segtool.failure import TRAIN_PACKAGES
+
 if TYPE_CHECKING:
     from runtime.providers import ProviderStatus
-
-TRAIN_PACKAGES = ("torch", "torchvision", "accelerate", "onnx", "onnxscript", "safetensors", "torchinfo")
 
 EXAMPLES = """\b
 Examples:

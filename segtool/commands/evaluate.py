@@ -32,7 +32,7 @@ def evaluate(subject: Path, data: Path, split: str, provider: str | None, json_f
     """Score a training run (its best checkpoint, needs torch) or a model file (no torch) on DATA."""
     from benchmarks.accuracy import SCORE_COLUMNS, score_record, score_rows
     from segtool.console import say, show_table
-    from segtool.json_file import write_json
+    from trainer.json_file import write_json
 
     if subject.is_dir():
         result, classes, facts = _score_run(subject, data, split, provider)

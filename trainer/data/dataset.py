@@ -137,3 +137,13 @@ def open_dataset(path: str | os.PathLike[str], label_space: str = "categories") 
         others=found.others,
         source=source,
     )
+
+
+def spread_evenly(total: int, count: int) -> list[int]:
+    """At most `count` of the numbers 0 to total - 1, the first and the last among them, in order.
+
+    Args:
+        total: frames there are, at least 1.
+        count: frames wanted, at least 1.
+    """
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()

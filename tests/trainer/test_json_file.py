@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from segtool.json_file import write_json
+from trainer.json_file import write_json
 
 
 def test_write_json_keeps_names_readable(tmp_path):

@@ -1,6 +1,7 @@
-"""Writes a record as a JSON file, whole or not at all."""
+"""Writes a record as a JSON file, whole or not at all. Needs no torch: every floor above may call it."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,3 +22,8 @@ def write_json(path: Path, record: Mapping[str, object]) -> None:
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     # a file name that is no UTF-8 holds lone surrogates; escaped they are what JSON writes for them
     write_whole(path, f"{text}\n".encode(errors="backslashreplace"))
+
+
+def number(value: float) -> float | None:
+    """A number as JSON has it: None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
