@@ -12,7 +12,7 @@ from runtime.files import write_whole
 from runtime.overlay import blend
 from runtime.segmenter import Segmenter
 from trainer.data.images import decode_image, encode_png, resize_image, resize_labels
-from trainer.data.pairs import SUFFIXES, is_picture
+from trainer.data.layout import SUFFIXES, is_picture
 from trainer.data.progress import track
 from trainer.data.source import open_source
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from trainer.data.inspection import DataReport
+    from trainer.data.dataset import Dataset
+    from trainer.data.inspection_report import DataReport
 
 SCHEMA_VERSION = 1
 SHOWN_PROBLEMS = 20
+PANEL_ROWS = 3  # of train, and as many of val
 
 EXAMPLES = """\b
 Examples:
@@ -21,9 +23,28 @@ INSPECT_EXAMPLES = """\b
 Examples:
   segtool data inspect cityscapes_pairs.zip
   segtool data inspect cityscapes_pairs.zip --label-space cityscapes --json report.json
+  segtool data inspect camvid.zip --panel camvid.png
   segtool data inspect big_set --limit 200
 
-Exits with 3 where a frame can't be read, or train or val has none; the report is printed all the same."""
+\b
+DATA, a folder or .zip, is recognised by its names:
+  pairs       train/1.jpg, val/1.jpg: photo left, colour mask right
+  cityscapes  leftImg8bit/train/CITY/*_leftImg8bit.png, gtFine/train/CITY/*_gtFine_labelIds.png
+  camvid      train/1.jpg, trainannot/1.png, val/.., valannot/..: ids 0 to 10, 11 unlabelled
+  folder      images/train/1.jpg, masks/train/1.png (or train/images, train/masks), and classes.toml
+
+\b
+classes.toml of a folder:
+  name = "yard"              # of the label space, "own" if left out
+  ignore_ids = [255]         # or ignore_colours = [[0, 0, 0]]
+  [[classes]]
+  name = "road"
+  ids = [7, 300]             # palette indices, grey or 16-bit values; or colours = [[128, 64, 128]]
+  palette = [128, 64, 128]   # to draw it with, may be left out
+
+Exits with 3 where training or its score would go wrong: a file that can't be read, a photo without a mask, a mask
+value that means nothing, no frame in train or val, the same photo in two splits (re-encoded and resized copies are
+found too). The report is printed all the same."""
 
 SYNTH_EXAMPLES = """\b
 Examples:
@@ -42,24 +63,33 @@ def data() -> None:
 @click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
 @click.option(
     "--label-space",
-    type=click.Choice(["categories", "cityscapes", "names"]),
-    default="categories",
-    show_default=True,
-    help="What to count classes of.",
+    metavar="NAME",
+    help="What to count classes of: categories (default), cityscapes or names for both Cityscapes layouts; "
+    "CamVid and a folder have one only.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Read at most N frames of each split.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the report there."
 )
-def inspect(path: Path, label_space: str, limit: int | None, json_file: Path | None) -> None:
+@click.option(
+    "--panel", "panel_file", metavar="FILE.png", type=click.Path(path_type=Path), help="Also draw some frames there."
+)
+def inspect(
+    path: Path, label_space: str | None, limit: int | None, json_file: Path | None, panel_file: Path | None
+) -> None:
     """Tell what is in DATA (a folder or .zip): layout, splits, sizes, class shares, problems."""
+    from runtime.files import write_whole
+    from trainer.data.dataset import open_dataset
     from trainer.data.inspection import inspect_dataset
     from trainer.json_file import write_json
 
-    report = inspect_dataset(path, label_space, limit)
+    dataset = open_dataset(path, label_space)
+    report = inspect_dataset(dataset, limit)
     _show(report)
     if json_file is not None:
         write_json(json_file, {"schema_version": SCHEMA_VERSION, "kind": "data", **report.to_json()})
+    if panel_file is not None and (picture := _draw(dataset)) is not None:
+        write_whole(panel_file, picture)
     report.require_usable()
 
 
@@ -84,6 +114,25 @@ def synth(out: Path, count: int, size: int, seed: int, val_share: float) -> None
     say(f"{out}: {count} scenes of {size}x{size}, seed {seed}")
 
 
+def _draw(dataset: "Dataset") -> bytes | None:
+    """A panel of photos and labels from train and val; None where no frame of those chosen can be read."""
+    from runtime.errors import DataError
+    from trainer.data.dataset import spread_evenly
+    from trainer.panel import PanelRow, draw_panel
+
+    rows = []
+    for split in ("train", "val"):
+        names = dataset.splits[split]
+        for index in spread_evenly(len(names), PANEL_ROWS) if names else ():
+            try:
+                frame = dataset.read(split, index)
+            except DataError:
+                continue  # the report names it
+            rows.append(PanelRow(image_hwc=frame.image_hwc, truth_hw=frame.labels_hw))
+    title = f"{dataset.path.name}: {dataset.layout}, {dataset.label_space.name}"
+    return draw_panel(rows, dataset.label_space, title=title) if rows else None
+
+
 def _show(report: "DataReport") -> None:
     from segtool.console import say, show_table
 
@@ -91,8 +140,10 @@ def _show(report: "DataReport") -> None:
     say()
     show_table("Splits", ("split", "frames", "read", "photo sizes"), list(_split_rows(report)))
     if any(split.read for split in report.splits):
-        show_table("Classes", ("label", "class", "share", "frames", "Cityscapes names"), list(_class_rows(report)))
+        show_table("Classes", ("label", "class", "share", "frames", "made up of"), list(_class_rows(report)))
         say(f"{100 * report.ignored_share:.2f} % of all pixels read are ignored (label 255); shares are of the others")
+        if unseen := report.never_in_train():
+            say(f"never in the frames read of train: {', '.join(unseen)}")
     if not report.problems:
         say("no problems found")
         return
@@ -110,4 +161,5 @@ def _split_rows(report: "DataReport") -> Iterator[tuple[str, ...]]:
 
 def _class_rows(report: "DataReport") -> Iterator[tuple[str, ...]]:
     for label, each in enumerate(report.classes):
-        yield str(label), each.name, f"{100 * each.share:.2f} %", str(each.frames), ", ".join(each.members)
+        made_up_of = "" if each.members == (each.name,) else ", ".join(each.members)
+        yield str(label), each.name, f"{100 * each.share:.2f} %", str(each.frames), made_up_of

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,60 @@ def test_data_inspect_many_problems_are_cut_with_a_hint(two_pairs: Path, capsys:
 def test_data_inspect_unknown_label_space_exits_2(two_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "inspect", str(two_pairs), "--label-space", "coco"]) == 2
     assert "coco" in capsys.readouterr().err
+
+
+def test_data_inspect_panel_is_a_png_with_the_colours_of_the_labels(two_pairs: Path, tmp_path: Path) -> None:
+    assert run(["data", "inspect", str(two_pairs), "--panel", str(tmp_path / "panel.png")]) == 0
+    with Image.open(tmp_path / "panel.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
+    assert {(50, 50, 50), (60, 60, 60), (128, 64, 128), (0, 0, 142)} <= colours
+
+
+def test_data_inspect_panel_leaves_out_what_can_not_be_read(two_pairs: Path, tmp_path: Path) -> None:
+    (two_pairs / "train" / "[1].png").write_bytes(b"")
+    assert run(["data", "inspect", str(two_pairs), "--panel", str(tmp_path / "panel.png")]) == 3
+    with Image.open(tmp_path / "panel.png") as picture:
+        pixels = {colour: count for count, colour in picture.convert("RGB").getcolors(2**24)}
+    assert pixels[60, 60, 60] > 10_000
+    assert pixels.get((50, 50, 50), 0) < 1000  # the text's edges have some of that grey
+
+
+def test_data_inspect_works_without_torch(
+    two_pairs: Path, tmp_path: Path, segtool_process: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    panel = tmp_path / "panel.png"
+    blocked = ("torch", "torchvision", "accelerate")
+    done = segtool_process("data", "inspect", two_pairs, "--panel", panel, blocked=blocked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert panel.is_file()
+
+
+def test_data_inspect_leak_exits_3(two_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (two_pairs / "val" / "2.png").write_bytes((two_pairs / "train" / "[1].png").read_bytes())
+    assert run(["data", "inspect", str(two_pairs)]) == 3
+    captured = capsys.readouterr()
+    assert "leak" in captured.out
+    assert "the same bytes as train/[1].png" in captured.err
+
+
+def test_data_inspect_own_folder_shows_its_classes_and_its_bad_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.zeros((4, 6), np.uint8)
+    for split in ("train", "val"):
+        for kind, pixels in (("images", np.full((4, 6, 3), 9 if split == "val" else 8, np.uint8)), ("masks", mask)):
+            (tmp_path / "set" / kind / split).mkdir(parents=True)
+            Image.fromarray(pixels).save(tmp_path / "set" / kind / split / "1.png")
+    classes = '[[classes]]\nname = "gravel"\nids = [0]\n[[classes]]\nname = "hedge"\nids = [5]\n'
+    (tmp_path / "set" / "classes.toml").write_text(classes)
+    assert run(["data", "inspect", str(tmp_path / "set")]) == 0
+    out = capsys.readouterr().out
+    assert "layout folder, label space own" in out
+    assert "never in the frames read of train: hedge" in out
+    mask[2, 3] = 6
+    Image.fromarray(mask).save(tmp_path / "set" / "masks" / "val" / "1.png")
+    assert run(["data", "inspect", str(tmp_path / "set")]) == 3
+    assert "masks/val/1.png: value 6 at x 3, y 2 (1 pixel)" in capsys.readouterr().err
 
 
 def test_data_synth_writes_a_set_that_inspect_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def test_open_dataset_label_space_decides_the_labels(pairs_folder: Path) -> None
 
 def test_open_dataset_unknown_layout_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
     (tmp_path / "7.jpg").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"in folders 'train' and 'val', got 1 files such as 7\.jpg"):
+    with pytest.raises(DataError, match=r"pairs in folders 'train' and 'val', .*got 1 files such as 7\.jpg"):
         open_dataset(tmp_path)
 
 
@@ -46,7 +46,7 @@ def test_open_dataset_two_places_names_the_path(tmp_path: Path, pairs_folder: Pa
 
 
 def test_open_dataset_unknown_label_space_is_refused(pairs_folder: Path) -> None:
-    with pytest.raises(UsageError, match="got 'coco'"):
+    with pytest.raises(UsageError, match=r"'pairs' can give \(categories, cityscapes, names\), got 'coco'"):
         open_dataset(pairs_folder, "coco")
 
 

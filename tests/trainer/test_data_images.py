@@ -211,11 +211,44 @@ def test_resize_labels_takes_only_labels_that_are_there() -> None:
         assert set(np.unique(resize_labels(labels, height, width))) <= {0, 7, 255}
 
 
-def test_resize_labels_takes_the_pixel_under_each_centre() -> None:
-    labels = np.arange(8, dtype=np.uint8)[None, :]
-    np.testing.assert_array_equal(resize_labels(labels, 1, 4)[0], [1, 3, 5, 7])
+def test_resize_labels_enlarged_takes_the_pixel_under_each_centre() -> None:
+    labels = np.arange(8, dtype=np.uint8)[np.newaxis]
     np.testing.assert_array_equal(resize_labels(labels, 1, 16)[0], np.repeat(np.arange(8), 2))
     np.testing.assert_array_equal(resize_labels(labels, 1, 4, (2.0, 0.0, 4.0, 1.0))[0], [2, 2, 3, 3])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([3, 3, 3, 5, 5, 5, 5, 3, 3], [3, 5, 3]),  # the most of each third: 3 3 3 | 5 5 5 | 5 3 3
+        ([3, 3, 3, 7, 3, 3, 3, 3], [3, 7, 3, 3]),  # half and half: the rarer, a thin thing
+        ([7, 7, 7, 3, 7, 7, 7, 7], [7, 3, 7, 7]),  # whichever number it has
+        ([255, 255, 255, 3, 3, 255, 3, 3], [255, 3, 3, 3]),  # ignored pixels never win a tie, however rare
+        ([3, 3, 3, 3, 3, 255, 3, 3], [3, 3, 3, 3]),
+        ([4, 4, 4, 9, 4, 4, 4, 4, 4], [4, 4, 4]),  # a third is not the most: gone
+    ],
+)
+def test_resize_labels_shrunk_takes_what_covers_most_by_hand(old: list[int], new: list[int]) -> None:
+    labels = np.repeat(np.array([old], np.uint8), len(old) // len(new), axis=0)
+    np.testing.assert_array_equal(resize_labels(labels, 1, len(new))[0], new)
+
+
+def test_resize_labels_shrunk_covers_fractions_of_pixels() -> None:
+    labels = np.array([[1, 2, 3]], np.uint8)
+    # 3 pixels to 2: the first new one is all of 1 and half of 2, the second half of 2 and all of 3
+    np.testing.assert_array_equal(resize_labels(labels, 1, 2)[0], [1, 3])
+    # of a box from 0.5 to 2.5 in one: half of 1, all of 2, half of 3
+    np.testing.assert_array_equal(resize_labels(labels, 1, 1, (0.5, 0.0, 2.5, 1.0))[0], [2])
+
+
+def test_resize_labels_shrunk_votes_as_a_count_over_blocks() -> None:
+    labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 255], np.uint8), (60, 90), p=[0.6, 0.3, 0.05, 0.05])
+    resized = resize_labels(labels, 20, 30)
+    for row, column in np.ndindex(20, 30):
+        votes = np.bincount(labels[3 * row : 3 * row + 3, 3 * column : 3 * column + 3].reshape(-1), minlength=256)
+        best = np.flatnonzero(votes == votes.max())
+        rarest_first = [label for label in (2, 1, 0, 255) if label in best]
+        assert resized[row, column] == rarest_first[0]
 
 
 def test_resize_labels_same_size_is_the_same_array() -> None:

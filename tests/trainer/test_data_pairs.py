@@ -6,31 +6,12 @@ from PIL import Image
 
 from runtime.errors import DataError
 from trainer.data.images import encode_png
-from trainer.data.pairs import find_pairs, natural_order, split_pair
-
-
-def test_natural_order_sorts_numbers_by_value() -> None:
-    names = ["val/a10b2.jpg", "val/10.jpg", "val/2.jpg", "val/01.jpg", "val/1.jpg", "val/a10b10.jpg", "val/a9b3.jpg"]
-    assert sorted(names, key=natural_order) == [
-        "val/01.jpg",
-        "val/1.jpg",
-        "val/2.jpg",
-        "val/10.jpg",
-        "val/a9b3.jpg",
-        "val/a10b2.jpg",
-        "val/a10b10.jpg",
-    ]
-
-
-def test_natural_order_very_long_numbers_are_sorted_too() -> None:
-    assert natural_order("9" * 6000) > natural_order("8" * 6000) > natural_order("9" * 5999)  # int() takes 4300 digits
+from trainer.data.pairs import find, split_pair
 
 
 @pytest.mark.parametrize("root", ["", "set/", "a/b c/d/"])
-def test_find_pairs_finds_the_splits_at_any_depth(root: str) -> None:
-    found = find_pairs(
-        [f"{root}val/2.JPG", f"{root}train/10.png", f"{root}train/9.jpeg", f"{root}test/1.jpg", "notes.md"]
-    )
+def test_find_finds_the_splits_at_any_depth(root: str) -> None:
+    found = find([f"{root}val/2.JPG", f"{root}train/10.png", f"{root}train/9.jpeg", f"{root}test/1.jpg", "notes.md"])
     assert found is not None
     assert found.root == root
     assert found.splits == {
@@ -40,28 +21,28 @@ def test_find_pairs_finds_the_splits_at_any_depth(root: str) -> None:
     }
 
 
-def test_find_pairs_missing_split_is_there_but_empty() -> None:
-    found = find_pairs(["set/val/1.jpg"])
+def test_find_missing_split_is_there_but_empty() -> None:
+    found = find(["set/val/1.jpg"])
     assert found is not None
     assert found.splits == {"train": (), "val": ("val/1.jpg",)}
 
 
-def test_find_pairs_other_files_beside_pictures_are_told() -> None:
-    found = find_pairs(["set/train/1.jpg", "set/train/1.txt", "set/val/2.bmp", "set/readme.txt"])
+def test_find_other_files_beside_pictures_are_told() -> None:
+    found = find(["set/train/1.jpg", "set/train/1.txt", "set/val/2.bmp", "set/readme.txt"])
     assert found is not None
-    assert found.others == ("set/train/1.txt", "set/val/2.bmp")
+    assert found.others == ("train/1.txt", "val/2.bmp")
 
 
 @pytest.mark.parametrize(
     "names", [[], ["1.jpg"], ["training/1.jpg"], ["train/deeper/1.jpg"], ["test/1.jpg"], ["train/1.txt"]]
 )
-def test_find_pairs_without_train_and_val_finds_nothing(names: list[str]) -> None:
-    assert find_pairs(names) is None
+def test_find_without_train_and_val_finds_nothing(names: list[str]) -> None:
+    assert find(names) is None
 
 
-def test_find_pairs_in_two_places_is_refused() -> None:
+def test_find_in_two_places_is_refused() -> None:
     with pytest.raises(DataError, match=r"in one place, got them in 2: a/, b/"):
-        find_pairs(["a/train/1.jpg", "a/val/1.jpg", "b/train/1.jpg"])
+        find(["a/train/1.jpg", "a/val/1.jpg", "b/train/1.jpg"])
 
 
 def test_split_pair_halves_are_exact() -> None:

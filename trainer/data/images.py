@@ -1,53 +1,24 @@
-"""Bytes to pixels and back, and the one place where images and labels are resized; knows nothing of data sets."""
+"""Bytes to RGB pixels and back, and the one place where images and labels are resized; knows nothing of data sets."""
 
 import io
-import struct
-import threading
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import math
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
-from runtime.errors import DataError, UsageError
+from runtime.errors import UsageError
+from runtime.spec import IGNORE_ID
+from trainer.data.picture_file import open_picture, upright
 
 Box = tuple[float, float, float, float]
-
-MAX_PIXELS = 50_000_000
-_READERS = ((b"\xff\xd8\xff", JpegImageFile), (b"\x89PNG\r\n\x1a\n", PngImageFile))
-
-# what Pillow raises on bytes that are not a sound JPEG or PNG
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
-
-# metadata that Pillow may warn about; the warnings' filters belong to the whole process, so one thread at a time
-_CHATTY = (b"Exif", b"eXIf", b"acTL")
-_quiet = threading.Lock()
-
-_ORIENTATION_TAG = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-_PNG_DEPTH_AT = 24  # bits a channel: behind signature (8), length and name of IHDR (8), width and height (8)
+_NEAREST, _BOX = Image.Resampling.NEAREST, Image.Resampling.BOX
 
 
 def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     """Decodes a JPEG or PNG completely, the right way up.
 
-    Grey, palette, CMYK and transparent pictures become RGB; EXIF orientation is applied. The readers are called
-    directly: `Image.open` would warn of, or refuse, large pictures by a limit that belongs to the whole process.
+    Grey, palette, CMYK and transparent pictures become RGB; EXIF orientation is applied.
 
     Args:
         data: the file's bytes.
@@ -59,30 +30,8 @@ def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: no bytes, another format, cut short or damaged, 16 bits a channel, or more than 50 megapixels.
     """
-    if not data:
-        raise DataError(f"{where}: expected a JPEG or PNG image, got a file of 0 bytes; copy it again or remove it")
-    reader = next((reader for magic, reader in _READERS if data.startswith(magic)), None)
-    if reader is None:
-        raise DataError(
-            f"{where}: expected a JPEG or PNG image, got bytes that begin with {data[:4].hex(' ')}; "
-            "convert or remove it"
-        )
-    try:
-        if reader is PngImageFile:
-            _check_png_chunks(data)
-        with _without_warnings(data), reader(io.BytesIO(data)) as image:
-            _check_header(image, data, where)
-            image.load()
-            image.info.pop("transparency", None)  # else convert() warns; the colours stay as they are
-            turn = _TURNS.get(_orientation(image.info.get("exif")))
-            upright = image if turn is None else image.transpose(turn)
-            return np.array(upright.convert("RGB"))
-    except DataError:
-        raise
-    except _BROKEN as error:
-        raise DataError(
-            f"{where}: expected a complete JPEG or PNG image, got damaged bytes ({error}); copy it again or remove it"
-        ) from error
+    with open_picture(data, where) as image:
+        return np.array(upright(image).convert("RGB"))
 
 
 def resize_image(
@@ -112,7 +61,12 @@ def resize_image(
 def resize_labels(
     labels_hw: npt.NDArray[np.uint8], height_px: int, width_px: int, box: Box | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Resizes by taking the label nearest to each new pixel's centre; labels are never blended.
+    """Resizes by a vote: each new pixel gets the label that covers most of it; labels are never blended.
+
+    Of labels that cover equally much, the one that is rarer in the box wins, and any class wins over ignored: so
+    a pole that is half a new pixel wide is kept. The label nearest to the pixel's centre, the usual way, keeps or
+    loses it by chance, and at half the size moves every border by half an old pixel. Where nothing shrinks, the two
+    ways are the same.
 
     Args:
         labels_hw: uint8 `[H,W]`.
@@ -129,8 +83,58 @@ def resize_labels(
     _check_resize(labels_hw.shape, 2, height_px, width_px, box)
     if box is None and labels_hw.shape == (height_px, width_px):
         return labels_hw
-    picture = Image.fromarray(np.ascontiguousarray(labels_hw))
-    return np.array(picture.resize((width_px, height_px), Image.Resampling.NEAREST, box=box))
+    labels_hw, box = _cut(labels_hw, box)
+    left, top, right, bottom = box
+    size = (width_px, height_px)
+    if right - left <= width_px and bottom - top <= height_px:
+        return np.array(Image.fromarray(np.ascontiguousarray(labels_hw)).resize(size, _NEAREST, box=box))
+    counts = np.bincount(labels_hw.reshape(-1), minlength=IGNORE_ID + 1)
+    counts[IGNORE_ID] *= labels_hw.size  # the last to win, where it occurs at all
+    present = [label for label in np.argsort(counts, kind="stable").tolist() if counts[label]]
+    whole = box == (0, 0, labels_hw.shape[1], labels_hw.shape[0])
+    if whole and labels_hw.shape[0] % height_px == 0 and labels_hw.shape[1] % width_px == 0:
+        return _vote_in_blocks(labels_hw, height_px, width_px, present)
+    resized_hw = np.full((height_px, width_px), present[-1], dtype=np.uint8)
+    most_hw = np.zeros((height_px, width_px), dtype=np.uint8)  # share of a new pixel that the best label covers, of 255
+    for label in present:
+        plane = Image.fromarray(np.where(labels_hw == label, np.uint8(255), np.uint8(0)))
+        share_hw = np.asarray(plane.resize(size, _BOX, box=box))
+        wins_hw = share_hw > most_hw
+        resized_hw[wins_hw] = label
+        most_hw[wins_hw] = share_hw[wins_hw]
+    return resized_hw
+
+
+def _cut(labels_hw: npt.NDArray[np.uint8], box: Box | None) -> tuple[npt.NDArray[np.uint8], Box]:
+    """The part of the labels that a box touches, and the box within that part: the rest need not be looked at."""
+    if box is None:
+        return labels_hw, (0, 0, labels_hw.shape[1], labels_hw.shape[0])
+    left, top = math.floor(box[0]), math.floor(box[1])
+    part = labels_hw[top : math.ceil(box[3]), left : math.ceil(box[2])]
+    return part, (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+
+
+def _vote_in_blocks(
+    labels_hw: npt.NDArray[np.uint8], height_px: int, width_px: int, present: list[int]
+) -> npt.NDArray[np.uint8]:
+    """The same vote where each new pixel is a block of whole old ones: most blocks hold one label, only the rest count.
+
+    Args:
+        labels_hw: uint8 `[height_px * n, width_px * m]`.
+        height_px: of the result.
+        width_px: of the result.
+        present: the labels that occur; of equally many votes, the first wins.
+    """
+    down, across = labels_hw.shape[0] // height_px, labels_hw.shape[1] // width_px
+    parts = [labels_hw[y::down, x::across] for y in range(down) for x in range(across)]
+    mixed_hw = np.zeros((height_px, width_px), dtype=np.bool_)
+    for part in parts[1:]:
+        mixed_hw |= part != parts[0]
+    resized_hw = parts[0].copy()
+    values = np.stack([part[mixed_hw] for part in parts])  # [old pixels of a block, mixed blocks]
+    votes = np.stack([(values == label).sum(axis=0, dtype=np.uint32) for label in present])
+    resized_hw[mixed_hw] = np.array(present, dtype=np.uint8)[votes.argmax(axis=0)]
+    return resized_hw
 
 
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
@@ -144,42 +148,6 @@ def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def _check_header(image: Image.Image, data: bytes, where: str) -> None:
-    """Refuses by the header alone, before any memory for pixels is taken."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{where}: expected at most {MAX_PIXELS / 1e6:.0f} megapixels, got {width}x{height}; shrink or remove it"
-        )
-    if isinstance(image, PngImageFile) and data[_PNG_DEPTH_AT] == 16:
-        # Pillow would cut each grey value at 255, and drop the low byte of colours, in silence
-        raise DataError(f"{where}: expected 8 bits a channel, got a 16-bit PNG; convert it to 8 bits")
-
-
-def _check_png_chunks(data: bytes) -> None:
-    """Checks every chunk's CRC-32 and that the closing chunk is there.
-
-    Pillow stops reading once it has all rows, so that it takes a changed byte or a cut near the end for sound. Source:
-    PNG specification (third edition), section 5.3.
-
-    Raises:
-        ValueError: a checksum is wrong.
-        EOFError: the file ends within a chunk, or before the closing one.
-    """
-    view = memoryview(data)
-    start, kind = 8, b""
-    while kind != b"IEND":
-        try:
-            length, kind = struct.unpack_from(">I4s", view, start)
-            end = start + 8 + length
-            (stored,) = struct.unpack_from(">I", view, end)
-        except struct.error as error:
-            raise EOFError(f"cut short in the chunk at byte {start}") from error
-        if zlib.crc32(view[start + 4 : end]) != stored:
-            raise ValueError(f"wrong checksum in the chunk at byte {start}")
-        start = end + 4
-
-
 def _check_resize(shape: tuple[int, ...], rank: int, height_px: int, width_px: int, box: Box | None) -> None:
     if len(shape) != rank or min(height_px, width_px, *shape) < 1:
         raise UsageError(
@@ -188,37 +156,3 @@ def _check_resize(shape: tuple[int, ...], rank: int, height_px: int, width_px: i
         )
     if box is not None and not (0 <= box[0] < box[2] <= shape[1] and 0 <= box[1] < box[3] <= shape[0]):
         raise UsageError(f"expected a box within {shape[1]}x{shape[0]}, got {box}; check how it was drawn")
-
-
-def _without_warnings(data: bytes) -> AbstractContextManager[None]:
-    """Silences Pillow's remarks on broken metadata, which never change the pixels; most files need no silence."""
-    return _silence() if any(mark in data for mark in _CHATTY) else nullcontext()
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    with _quiet, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _orientation(exif: bytes | None) -> int:
-    """The orientation (1..8) in an EXIF block, 1 where it has none or can't be read.
-
-    Read here because Pillow's own reader goes through, and warns about, every other tag. Source: TIFF 6.0, section 2
-    (header, image file directory) and Exif 2.32, tag 274.
-    """
-    tiff = (exif or b"").removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (count,) = struct.unpack_from(f"{order}H", tiff, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if tag == _ORIENTATION_TAG and kind == 3:  # SHORT
-                return int(value)
-    except struct.error:  # cut short
-        return 1
-    return 1

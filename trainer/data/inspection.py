@@ -1,152 +1,79 @@
-"""What is in a data set and what is wrong with it: splits, sizes, class shares, damaged files, frames seen twice."""
+"""Goes through a data set frame by frame: sizes, class shares, damaged files, values that mean nothing, copies."""
 
-import dataclasses
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import DataError, UsageError
 from runtime.spec import IGNORE_ID
-from trainer.data.dataset import Dataset, open_dataset
+from trainer.data.dataset import Dataset
+from trainer.data.inspection_report import ClassReport, DataReport, Problem, SplitReport
+from trainer.data.layout import NEEDED
+from trainer.data.likeness import nearest_copies, thumbnail
 from trainer.data.progress import track
 
-_NEEDED = ("train", "val")
 
+@dataclass(kw_only=True)
+class _SplitTally:
+    """Counts of one split that grow frame by frame."""
 
-@dataclass(frozen=True, kw_only=True)
-class SplitReport:
-    """One split.
-
-    Attributes:
-        name: such as `train`.
-        frames: how many it has.
-        tried: how many of them were to be read; fewer where a limit was asked for.
-        read: how many of those could be.
-        sizes: frames that were read, by photo size WIDTHxHEIGHT.
-    """
-
-    name: str
-    frames: int
-    tried: int
-    read: int
-    sizes: dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassReport:
-    """One class. `share` is of the pixels that are not ignored, 0..1; `frames` is in how many frames it is seen."""
-
-    name: str
-    members: tuple[str, ...]
-    pixels: int
-    share: float
-    frames: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Something wrong.
-
-    Attributes:
-        kind: `unreadable`, `empty split`, `leak` (the same bytes in two splits), `duplicate` (twice in one split) or
-            `not a picture`.
-        file: the file, relative to the folder that holds the splits; "" where it is about none.
-        text: one sentence.
-    """
-
-    kind: str
-    file: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataReport:
-    """What an inspection found.
-
-    Attributes:
-        path: the folder or zip.
-        layout: how the frames lie in it.
-        label_space: what the classes are of.
-        splits: one report a split.
-        classes: one report a class, in label order.
-        ignored_share: of all pixels that were read, 0..1.
-        problems: in the order they were found.
-    """
-
-    path: str
-    layout: str
-    label_space: str
-    splits: tuple[SplitReport, ...]
-    classes: tuple[ClassReport, ...]
-    ignored_share: float
-    problems: tuple[Problem, ...]
-
-    def to_json(self) -> dict[str, object]:
-        """The report as a JSON object."""
-        return dataclasses.asdict(self)
-
-    def require_usable(self) -> None:
-        """Raises DataError where a file can't be read, or `train` or `val` has no frame."""
-        serious = [problem for problem in self.problems if problem.kind in ("unreadable", "empty split")]
-        if serious:
-            raise DataError(
-                f"{self.path}: expected readable frames in {' and '.join(_NEEDED)}, got {len(serious)} that can't be "
-                f"used, the first of them: {serious[0].text}"
-            )
+    tried: int = 0
+    names: list[str] = field(default_factory=list)  # frames that were read
+    thumbnails: list[npt.NDArray[np.uint8]] = field(default_factory=list)  # of each of `names`
+    sizes: Counter[str] = field(default_factory=Counter)  # by WIDTHxHEIGHT
+    pixels: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))  # by label
+    seen_in: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))  # frames by label
 
 
 @dataclass(kw_only=True)
 class _Tally:
     """Counts that grow frame by frame."""
 
-    pixels: npt.NDArray[np.int64]  # [256], by label
-    seen_in: npt.NDArray[np.int64]  # [256], frames by label
-    tried: Counter[str] = field(default_factory=Counter)  # frames by split
-    read: Counter[str] = field(default_factory=Counter)  # frames by split
-    sizes: dict[str, Counter[str]] = field(default_factory=dict)  # by split, by WIDTHxHEIGHT
-    first_with: dict[bytes, tuple[str, str]] = field(default_factory=dict)  # SHA-256 of a file -> split, name
+    splits: dict[str, _SplitTally]
+    first_with: dict[bytes, tuple[str, str]] = field(default_factory=dict)  # SHA-256 of a photo's file -> split, name
+    leaked: set[str] = field(default_factory=set)  # frames that are exact copies of one in another split
     problems: list[Problem] = field(default_factory=list)
 
+    def note(self, kind: str, file: str, text: str, *, serious: bool) -> None:
+        self.problems.append(Problem(kind=kind, file=file, text=text, serious=serious))
 
-def inspect_dataset(
-    path: str | os.PathLike[str], label_space: str = "categories", limit: int | None = None
-) -> DataReport:
-    """Reads a data set frame by frame and reports on it.
+
+def inspect_dataset(dataset: Dataset, limit: int | None = None) -> DataReport:
+    """Reads a data set frame by frame and reports on it; a damaged frame is a problem in the report, not an error.
 
     Args:
-        path: a folder or `.zip`.
-        label_space: what to count classes of.
+        dataset: an opened one.
         limit: at most this many frames of each split are read, evenly spread; None reads all.
 
     Raises:
-        DataError: the path can't be read or its layout is not known. A damaged frame is a problem in the report.
-        UsageError: no such label space, or a limit below 1.
+        UsageError: a limit below 1.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"expected a limit of at least 1 frame, got {limit}; leave it out to read all")
-    dataset = open_dataset(path, label_space)
-    tally = _Tally(pixels=np.zeros(256, np.int64), seen_in=np.zeros(256, np.int64))
+    tally = _Tally(splits={split: _SplitTally() for split in dataset.splits})
     _note_structure(dataset, tally)
     chosen = [(split, name) for split, names in dataset.splits.items() for name in _spread(names, limit)]
     for split, name in track(chosen, "reading frames"):
         _read_frame(dataset, split, name, tally)
+    _note_copies(dataset, tally)
     return _report(dataset, tally)
 
 
 def _note_structure(dataset: Dataset, tally: _Tally) -> None:
-    for split in _NEEDED:
+    for split in NEEDED:
         if not dataset.splits[split]:
-            text = f"no picture in a folder '{split}' beside the other split; add frames to it"
-            tally.problems.append(Problem(kind="empty split", file="", text=text))
+            text = f"no frame in the split '{split}'; add a folder of that name with frames beside the other split"
+            tally.note("empty split", "", text, serious=True)
+    for split, names in dataset.unmatched.items():
+        for name in names:
+            text = f"{dataset.where(name)}: no partner of the same name, or more than one; add what is missing"
+            tally.note("unmatched", name, text, serious=split in NEEDED)  # photos alone in `test` harm nobody
     for name in dataset.others:
-        text = f"{dataset.source.where(name)}: neither .jpg nor .png, left out"
-        tally.problems.append(Problem(kind="not a picture", file=name, text=text))
+        tally.note("not a picture", name, f"{dataset.where(name)}: neither .jpg nor .png, left out", serious=False)
 
 
 def _spread(names: tuple[str, ...], limit: int | None) -> Iterator[str]:
@@ -158,52 +85,88 @@ def _spread(names: tuple[str, ...], limit: int | None) -> Iterator[str]:
 
 
 def _read_frame(dataset: Dataset, split: str, name: str, tally: _Tally) -> None:
-    tally.tried[split] += 1
+    here = tally.splits[split]
+    here.tried += 1
     try:
-        data = dataset.read_bytes(name)
-        frame = dataset.decode(name, data)
+        data = dataset.frame_bytes(name)
+        image_hwc, mask = dataset.pictures(name, data)
     except DataError as error:
-        tally.problems.append(Problem(kind="unreadable", file=name, text=str(error)))
+        tally.note("unreadable", name, str(error), serious=True)
         return
-    height, width = frame.labels_hw.shape
-    counts = np.bincount(frame.labels_hw.reshape(-1), minlength=256)
-    tally.pixels += counts
-    tally.seen_in += counts > 0
-    tally.read[split] += 1
-    tally.sizes.setdefault(split, Counter())[f"{width}x{height}"] += 1
+    labels_hw, strays = dataset.labels(mask)
+    file = dataset.frame_files(name)[-1]
+    for stray in strays:
+        text = f"{dataset.where(file)}: {stray} belongs to no class; correct the mask or the table of classes"
+        tally.problems.append(Problem(kind="label value", file=file, text=text, serious=True, stray=stray))
+    height, width = labels_hw.shape
+    counts = np.bincount(labels_hw.reshape(-1), minlength=256)
+    if counts[IGNORE_ID] == labels_hw.size:
+        text = f"{dataset.where(file)}: every pixel is ignored; nothing is learnt from it"
+        tally.note("all ignored", name, text, serious=False)
+    here.pixels += counts
+    here.seen_in += counts > 0
+    here.sizes[f"{width}x{height}"] += 1
+    here.names.append(name)
+    here.thumbnails.append(thumbnail(image_hwc))
+    _note_same_bytes(dataset, split, name, data[0], tally)
+
+
+def _note_same_bytes(dataset: Dataset, split: str, name: str, data: bytes, tally: _Tally) -> None:
     first_split, first = tally.first_with.setdefault(hashlib.sha256(data).digest(), (split, name))
-    if first != name:
-        kind = "duplicate" if first_split == split else "leak"
-        text = f"{dataset.source.where(dataset.root + name)}: the same bytes as {first}; keep one of them"
-        tally.problems.append(Problem(kind=kind, file=name, text=text))
+    if first == name:
+        return
+    text = f"{dataset.where(name)}: the same bytes as {first}; keep one of them"
+    if first_split == split:
+        tally.note("duplicate", name, text, serious=False)
+    else:
+        tally.leaked.add(name)
+        tally.note("leak", name, text, serious=True)
+
+
+def _note_copies(dataset: Dataset, tally: _Tally) -> None:
+    """Notes photos that are copies of one in a split before theirs, where equal bytes have not told already."""
+    before: list[str] = []
+    stacked = np.zeros((0, 0), np.uint8)
+    for here in tally.splits.values():
+        if not here.names:
+            continue
+        own = np.stack(here.thumbnails)
+        for row, place in nearest_copies(own, stacked) if before else ():
+            if here.names[row] not in tally.leaked:
+                name, text = here.names[row], f"the same photo as {before[place]}, encoded again or resized"
+                tally.note("leak", name, f"{dataset.where(name)}: {text}; keep one of them", serious=True)
+        before += here.names
+        stacked = np.concatenate([stacked, own]) if stacked.size else own
 
 
 def _report(dataset: Dataset, tally: _Tally) -> DataReport:
     space = dataset.label_space
-    total = int(tally.pixels.sum())
-    ignored = int(tally.pixels[IGNORE_ID])
+    pixels = np.sum([each.pixels for each in tally.splits.values()], axis=0)
+    seen_in = np.sum([each.seen_in for each in tally.splits.values()], axis=0)
+    total, ignored = int(pixels.sum()), int(pixels[IGNORE_ID])
     classes = tuple(
         ClassReport(
             name=name,
             members=space.members[label],
-            pixels=int(tally.pixels[label]),
-            share=int(tally.pixels[label]) / max(total - ignored, 1),
-            frames=int(tally.seen_in[label]),
+            pixels=int(pixels[label]),
+            share=int(pixels[label]) / max(total - ignored, 1),
+            frames=int(seen_in[label]),
+            train_frames=int(tally.splits["train"].seen_in[label]),
         )
         for label, name in enumerate(space.classes)
     )
     splits = tuple(
         SplitReport(
             name=split,
-            frames=len(names),
-            tried=tally.tried[split],
-            read=tally.read[split],
-            sizes=dict(tally.sizes.get(split, Counter())),
+            frames=len(dataset.splits[split]),
+            tried=each.tried,
+            read=len(each.names),
+            sizes=dict(each.sizes),
         )
-        for split, names in dataset.splits.items()
+        for split, each in tally.splits.items()
     )
     return DataReport(
-        path=str(Path(dataset.path)),
+        path=str(dataset.path),
         layout=dataset.layout,
         label_space=space.name,
         splits=splits,

@@ -1,39 +1,18 @@
 """The layout "pairs": photo on the left, colour mask on the right of one picture, in folders `train` and `val`."""
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import DataError
 from trainer.data.images import decode_image
+from trainer.data.layout import NEEDED, SPLITS, Layout, is_picture, natural_order, only_root, present
 
-LAYOUT = "pairs"
-SPLITS = ("train", "val", "test")
-SUFFIXES = (".jpg", ".jpeg", ".png")
-_NEEDED = ("train", "val")
-_NUMBER = re.compile(r"([0-9]+)")
+NAME = "pairs"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairFiles:
-    """Which files of a source are pairs.
-
-    Attributes:
-        root: the folder that holds the splits, "" or ending in "/".
-        splits: the names of each split's pictures relative to `root`, in natural order (1, 2, 10); `train` and `val`
-            are always there, empty where their folder is missing, `test` where the data set has it.
-        others: files of those folders that are neither JPEG nor PNG by their name.
-    """
-
-    root: str
-    splits: Mapping[str, tuple[str, ...]]
-    others: tuple[str, ...]
-
-
-def find_pairs(names: Iterable[str]) -> PairFiles | None:
+def find(names: Iterable[str]) -> Layout | None:
     """Finds the folders `train` and `val` that hold pictures, at any depth, side by side.
 
     Args:
@@ -51,16 +30,20 @@ def find_pairs(names: Iterable[str]) -> PairFiles | None:
         if folders and folders[-1] in SPLITS:
             root = "".join(f"{folder}/" for folder in folders[:-1])
             places.setdefault(root, []).append(name.removeprefix(root))
-    roots = sorted(root for root, files in places.items() if any(_is_needed(file) for file in files))
-    if not roots:
+    candidates = (root for root, files in places.items() if any(_is_needed(file) for file in files))
+    root_or_none = only_root(candidates, f"folders {' and '.join(NEEDED)}")
+    if root_or_none is None:
         return None
-    if len(roots) > 1:
-        shown = ", ".join(root or "./" for root in roots[:5])
-        raise DataError(
-            f"expected folders {' and '.join(_NEEDED)} in one place, got them in {len(roots)}: {shown}; "
-            "name the folder of one of them"
-        )
-    return _sort(roots[0], places[roots[0]])
+    files = places[root_or_none]
+    pictures = sorted((file for file in files if is_picture(file)), key=natural_order)
+    return Layout(
+        name=NAME,
+        root=root_or_none,
+        splits=present({split: tuple(file for file in pictures if file.startswith(f"{split}/")) for split in SPLITS}),
+        masks={},
+        unmatched={},
+        others=tuple(sorted(file for file in files if not is_picture(file))),
+    )
 
 
 def split_pair(data: bytes, where: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -86,27 +69,5 @@ def split_pair(data: bytes, where: str) -> tuple[npt.NDArray[np.uint8], npt.NDAr
     return np.ascontiguousarray(both[:, :height]), np.ascontiguousarray(both[:, height:])
 
 
-def natural_order(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
-    """A sort key that puts numbers in names in their own order: 1, 2, 10."""
-    parts = _NUMBER.split(name)  # text, digits, text, ...: like is compared with like
-    key = tuple((len(part.lstrip("0")), part.lstrip("0")) if at % 2 else (0, part) for at, part in enumerate(parts))
-    return key, name  # the name itself tells 1 from 01
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file's name says JPEG or PNG."""
-    return name.lower().endswith(SUFFIXES)
-
-
 def _is_needed(file: str) -> bool:
-    return is_picture(file) and file.split("/")[0] in _NEEDED
-
-
-def _sort(root: str, files: list[str]) -> PairFiles:
-    pictures = sorted((file for file in files if is_picture(file)), key=natural_order)
-    by_split = {split: tuple(file for file in pictures if file.startswith(f"{split}/")) for split in SPLITS}
-    return PairFiles(
-        root=root,
-        splits={split: found for split, found in by_split.items() if found or split in _NEEDED},
-        others=tuple(sorted(root + file for file in files if not is_picture(file))),
-    )
+    return is_picture(file) and file.split("/")[0] in NEEDED
