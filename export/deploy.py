@@ -1,6 +1,7 @@
 """The network as it is deployed: camera bytes in, label bytes out. Torch only, no files."""
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,10 @@ class Deploy(nn.Module):
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """Folds each batch norm that follows a convolution directly in a Sequential into that convolution, in place.
+    """Folds each batch norm that follows a convolution directly into that convolution, in place.
+
+    They are known by their places: neighbours in a Sequential, or, as torchvision's residual networks have them, two
+    modules of one parent called conv<x> and bn<x>. Parity would tell if a network used them otherwise.
 
     Args:
         network: in evaluation mode.
@@ -49,14 +53,20 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         The same network, which computes the same function with fewer operations.
     """
     for module in list(network.modules()):
-        if not isinstance(module, nn.Sequential):
-            continue
-        for position in range(len(module) - 1):
-            first, second = module[position], module[position + 1]
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                module[position] = fuse_conv_bn_eval(first, second)
-                module[position + 1] = nn.Identity()
+        for first, second in _pairs(module):
+            convolution, norm = getattr(module, first), getattr(module, second)
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, second, nn.Identity())
     return network
+
+
+def _pairs(module: nn.Module) -> list[tuple[str, str]]:
+    """Names of children where a convolution and its batch norm may stand."""
+    names = [name for name, _ in module.named_children()]
+    if isinstance(module, nn.Sequential):
+        return list(pairwise(names))
+    return [(name, f"bn{name[4:]}") for name in names if name.startswith("conv") and f"bn{name[4:]}" in names]
 
 
 def trace_input(height_px: int, width_px: int) -> Tensor:

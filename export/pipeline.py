@@ -21,7 +21,6 @@ from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 from trainer.data.augment import fit
 from trainer.data.dataset import Frame, open_dataset, spread_evenly
-from trainer.data.label_space import label_space
 from trainer.data.progress import track
 from trainer.evaluate import TrainedNetwork, load_trained
 from trainer.json_file import write_json
@@ -131,7 +130,7 @@ def _parity_frames(run: Path, trained: TrainedNetwork, parity_data: Path | None,
     if count < 1:
         raise UsageError(f"--frames must be 1 or more, got {count}; the default is 200")
     data = parity_data if parity_data is not None else RunFolder(run).data_path()
-    source = open_dataset(data, config.label_space)
+    source = open_dataset(data, trained.label_space)
     total = len(source.splits.get("val", ()))
     if total == 0:
         raise DataError(f"{data}: parity needs validation frames, found no val split; give another by --parity-data")
@@ -144,11 +143,10 @@ def _parity_frames(run: Path, trained: TrainedNetwork, parity_data: Path | None,
 
 def _spec(trained: TrainedNetwork, run_name: str, precision: str) -> ModelSpec:
     config, record = trained.config, trained.checkpoint.record
-    space = label_space(config.label_space)
     return ModelSpec(
-        label_space=space.name,
-        classes=space.classes,
-        palette=space.palette,
+        label_space=trained.label_space,
+        classes=trained.classes,
+        palette=trained.palette,
         height_px=config.height_px,
         width_px=config.width_px,
         mean=IMAGENET_MEAN,

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from export.deploy import Deploy, fold_batch_norms
+from trainer.networks.encoder_unet import EncoderUNet, EncoderUNetConfig
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.networks.unet import UNet, UNetConfig
 
@@ -28,6 +29,29 @@ def test_fold_batch_norms_gives_the_same_logits_without_batch_norms(network: UNe
     folded = fold_batch_norms(copy.deepcopy(network))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     torch.testing.assert_close(folded(image), network(image), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_large", "efficientnet_lite0"])
+def test_fold_batch_norms_reaches_into_every_kind_of_encoder(name: str) -> None:
+    torch.manual_seed(0)
+    network = EncoderUNet(EncoderUNetConfig(encoder=name, width=4), 3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.bias)
+            module.momentum = None
+    network(3 * torch.randn(4, 3, 64, 64) + 1)
+    image = torch.randn(1, 3, 64, 64)
+    folded = fold_batch_norms(copy.deepcopy(network.eval()))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        expected = network(image)
+        torch.testing.assert_close(folded(image), expected, atol=1e-4, rtol=1e-3)
+    assert expected.std() > 0.01
+
+
+def test_fold_batch_norms_leaves_a_norm_that_follows_no_convolution() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.ReLU(), nn.BatchNorm2d(2)).eval()
+    assert isinstance(fold_batch_norms(network)[2], nn.BatchNorm2d)
 
 
 def test_deploy_equals_normalise_network_argmax_by_hand(network: UNet) -> None:

@@ -39,8 +39,12 @@ class Normalise(nn.Module):
 
     def forward(self, image_nhwc: Tensor) -> Tensor:
         """Normalises a batch; see the class for shapes and dtypes."""
-        normalised: Tensor = (image_nhwc.to(self.mean.dtype) - self.mean) * self.scale
-        return normalised.permute(0, 3, 1, 2)
+        batch, height, width, channels = image_nhwc.shape
+        # by rows: broadcasting over an innermost dimension of 3 keeps ONNX Runtime from using whole vectors, and costs
+        # a real-time network a tenth of its time
+        rows = image_nhwc.to(self.mean.dtype).reshape(batch, height, width * channels)
+        normalised: Tensor = (rows - self.mean.repeat(width)) * self.scale.repeat(width)
+        return normalised.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def labels_from_logits(logits_nchw: Tensor) -> Tensor:
