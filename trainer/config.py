@@ -6,70 +6,91 @@ from typing import Any, Literal, get_args
 
 from runtime.errors import CheckpointError, UsageError
 from trainer.data.augment import Augmentation
+from trainer.losses import LossConfig
+from trainer.networks.catalogue import NetworkConfig, network_from_dict, network_name, network_to_dict
 from trainer.networks.unet import UNetConfig, require_size
+from trainer.optimise import OptimiserConfig
+from trainer.schedule import ScheduleConfig
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
-Schedule = Literal["cooldown", "constant"]
-COOLDOWN_SHARE = 0.4  # of the run
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A run's settings; paths stand apart, because they differ from machine to machine.
+    """A run's settings; the defaults are the recipe "seed".
+
+    Data set and paths stand apart: they differ from machine to machine, and a checkpoint's record tells what it was
+    trained on.
 
     Attributes:
-        label_space: which classes: "categories" (7), "cityscapes" (19) or "names".
         height_px: network's input height, a multiple of the network's stride.
         width_px: network's input width, likewise.
         epochs: passes over the training split.
-        batch_size: images per step and process.
-        learning_rate: Adam's, at the start.
-        schedule: "cooldown" keeps the learning rate for 60 % of the run and then lets it fall to 0 linearly (Hägele et
-            al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations"), "constant" keeps it.
+        batch_size: images per process that go through the network at once.
+        accumulate: batches whose gradients are averaged before each step of the optimiser.
         precision: of the network's arithmetic; "auto" takes the fastest the device has natively.
         seed: of the weights, the order of samples and the augmentation.
         limit: train on the first so many images only; None for all. Validation is never cut.
-        network: width, depth and kind of enlargement.
+        ema: decay per step of the moving average of the weights that is validated and exported, 0 to below 1 (Polyak,
+            Juditsky 1992); None for the weights themselves.
+        freeze_encoder_epochs: epochs at the start in which the encoder keeps its weights.
+        network: which, and its shape.
+        loss: what is minimised.
+        optimiser: how weights follow gradients.
+        schedule: how the learning rate moves over the run.
         augmentation: what is done to a training image.
     """
 
-    label_space: str = "categories"
     height_px: int = 256
     width_px: int = 256
     epochs: int = 15
     batch_size: int = 8
-    learning_rate: float = 1e-3
-    schedule: Schedule = "cooldown"
+    accumulate: int = 1
     precision: Precision = "auto"
     seed: int = 0
     limit: int | None = None
-    network: UNetConfig = field(default_factory=UNetConfig)
+    ema: float | None = None
+    freeze_encoder_epochs: int = 0
+    network: NetworkConfig = field(default_factory=UNetConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         require_size(self.height_px, self.width_px, self.network.stride_px)
         if self.precision not in get_args(Precision):
             raise UsageError(f"--precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
-        if self.schedule not in get_args(Schedule):
-            raise UsageError(f"--schedule must be one of {', '.join(get_args(Schedule))}, got {self.schedule!r}")
-        positive = {"--epochs": self.epochs, "--batch-size": self.batch_size, "--limit": self.limit}
+        positive = {
+            "--epochs": self.epochs,
+            "--batch-size": self.batch_size,
+            "--accumulate": self.accumulate,
+            "--limit": self.limit,
+        }
         for flag, value in positive.items():
             if value is not None and value < 1:
                 raise UsageError(f"{flag} must be 1 or more, got {value}; leave it out for the default")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UsageError(f"--lr must be above 0 and finite, got {self.learning_rate:g}; the default is 1e-3")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 4294967295, got {self.seed}; the default is 0")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise UsageError(f"--ema must be from 0 to below 1, got {self.ema:g}; try 0.999, or leave it out")
+        if self.freeze_encoder_epochs < 0:
+            raise UsageError(f"--freeze-encoder must be 0 or more epochs, got {self.freeze_encoder_epochs}")
+        self._require_encoder()
 
-    def learning_rate_at(self, share_done: float) -> float:
-        """The learning rate when `share_done` (0..1) of the run's images have been trained on."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        return self.learning_rate * min(1.0, (1.0 - share_done) / COOLDOWN_SHARE)
+    def _require_encoder(self) -> None:
+        if hasattr(self.network, "encoder"):
+            return
+        asked = {"--freeze-encoder": self.freeze_encoder_epochs, "--encoder-rate": self.optimiser.encoder_rate - 1}
+        for flag in (flag for flag, value in asked.items() if value):
+            raise UsageError(
+                f"{flag} needs a network over an encoder, got --network {network_name(self.network)} without one; "
+                "leave it out, or give --encoder"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "network": network_to_dict(self.network)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> "TrainConfig":
@@ -80,9 +101,14 @@ class TrainConfig:
         """
         try:
             rest = dict(values)
-            network = UNetConfig(**rest.pop("network"))
-            augmentation = Augmentation(**rest.pop("augmentation"))
-            return cls(network=network, augmentation=augmentation, **rest)
+            return cls(
+                network=network_from_dict(rest.pop("network")),
+                loss=LossConfig(**rest.pop("loss")),
+                optimiser=OptimiserConfig(**rest.pop("optimiser")),
+                schedule=ScheduleConfig(**rest.pop("schedule")),
+                augmentation=Augmentation(**rest.pop("augmentation")),
+                **rest,
+            )
         except (TypeError, KeyError, ValueError) as error:
             raise CheckpointError(
                 f"{where}: expected the settings of a run of this segtool, got something else ({error}); "

@@ -1,12 +1,166 @@
 """Losses of segmentation training: float32 whatever the network computes in, finite for any finite logits."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runtime.errors import UsageError
 from runtime.spec import IGNORE_ID
 
+LossKind = Literal["dice", "cross-entropy", "dice+cross-entropy", "ohem", "dice+ohem"]
+ClassWeights = Literal["none", "log"]
+Loss = Callable[[Tensor, Tensor], Tensor]  # logits [N,C,H,W], truth [N,H,W] -> scalar float32
+
 SMOOTHING_PX = 1.0
+LARGEST_LOGIT = 65504.0  # beyond it a cross entropy could overflow; the exported file calls such a logit no answer
+OHEM_CONFIDENCE = 0.7
+OHEM_SMALLEST_SHARE = 1 / 16
+LOG_WEIGHT_OFFSET = 1.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes:
+        kind: "dice", "cross-entropy", "ohem" (cross entropy of the hard pixels), or the sum of two.
+        label_smoothing: of the cross entropy, 0 to below 1 (Szegedy et al. 2016); Dice knows none.
+        class_weights: of the cross entropy: "none", or "log": 1 / ln(1.02 + share of the class among the training
+            split's valid pixels) (Paszke et al. 2016, "ENet").
+    """
+
+    kind: LossKind = "dice"
+    label_smoothing: float = 0.0
+    class_weights: ClassWeights = "none"
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(LossKind):
+            raise UsageError(f"--loss must be one of {', '.join(get_args(LossKind))}, got {self.kind!r}")
+        if self.class_weights not in get_args(ClassWeights):
+            raise UsageError(
+                f"--class-weights must be one of {', '.join(get_args(ClassWeights))}, got {self.class_weights!r}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(f"--label-smoothing must be from 0 to below 1, got {self.label_smoothing:g}; try 0.1")
+        if self.kind == "dice" and (self.label_smoothing or self.class_weights != "none"):
+            raise UsageError(
+                "--label-smoothing and --class-weights are for losses with a cross entropy, got --loss dice; "
+                "give --loss dice+cross-entropy, or leave them out"
+            )
+
+
+def build_loss(config: LossConfig, weights: Tensor | None = None) -> Loss:
+    """The loss as one function of logits [N,C,H,W] and truth [N,H,W].
+
+    Args:
+        config: which.
+        weights: float32 [C] of the cross entropy on the logits' device; None for all alike. For `class_weights` "log"
+            that is `log_class_weights(torch.from_numpy(class_shares(dataset)))`, `class_shares` out of `trainer.data`.
+
+    Raises:
+        UsageError: class weights are asked for and not given, or given and not asked for.
+    """
+    if (config.class_weights == "none") != (weights is None):
+        raise UsageError(
+            f"expected class weights for --class-weights log and for nothing else, got --class-weights "
+            f"{config.class_weights} {'without' if weights is None else 'with'} weights; see build_loss"
+        )
+
+    def entropy(logits_nchw: Tensor, truth_nhw: Tensor) -> Tensor:
+        hard = config.kind in ("ohem", "dice+ohem")
+        return cross_entropy_loss(
+            logits_nchw, truth_nhw, weights=weights, label_smoothing=config.label_smoothing, hard_only=hard
+        )
+
+    if config.kind == "dice":
+        return soft_dice_loss
+    if config.kind.startswith("dice+"):
+        return lambda logits_nchw, truth_nhw: soft_dice_loss(logits_nchw, truth_nhw) + entropy(logits_nchw, truth_nhw)
+    return entropy
+
+
+def log_class_weights(shares: Tensor) -> Tensor:
+    """ENet's weights, 1 / ln(1.02 + share).
+
+    Args:
+        shares: float [C], of the valid pixels, 0..1.
+    """
+    return 1.0 / torch.log(LOG_WEIGHT_OFFSET + shares.float())
+
+
+def cross_entropy_loss(
+    logits_nchw: Tensor,
+    truth_nhw: Tensor,
+    ignore_id: int = IGNORE_ID,
+    *,
+    weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    hard_only: bool = False,
+) -> Tensor:
+    """Cross entropy over the valid pixels of the whole batch, weighted mean.
+
+    `hard_only` is online hard example mining (Shrivastava, Gupta, Girshick 2016; with the threshold as in Pohlen et al.
+    2017, "FRRN" and its successors): only pixels whose true class has a probability below 0.7 count, and of a batch
+    that has fewer of them than a sixteenth of its valid pixels, the hardest sixteenth.
+
+    Args:
+        logits_nchw: float [N,C,H,W]; taken as at most 65504 in magnitude.
+        truth_nhw: uint8 or int64 [N,H,W], 0..C-1 or `ignore_id`.
+        ignore_id: pixels with this truth count nowhere.
+        weights: float32 [C]; the mean is over the weights of the pixels' true classes.
+        label_smoothing: 0 to below 1.
+        hard_only: see above.
+
+    Returns:
+        Scalar float32, 0 or more; 0 with zero gradients where no pixel of the batch is valid.
+    """
+    with torch.autocast(device_type=logits_nchw.device.type, enabled=False):
+        logits = logits_nchw.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        truth = truth_nhw.long()
+        losses = functional.cross_entropy(
+            logits,
+            truth,
+            weight=weights,
+            ignore_index=ignore_id,
+            reduction="none",
+            label_smoothing=label_smoothing,
+        )  # [N,H,W], 0 where ignored
+        valid = truth != ignore_id
+        known = torch.where(valid, truth, 0)  # an id that is safe to index with
+        share = valid.float() if weights is None else weights[known] * valid
+        if hard_only:
+            own = -logits.detach().log_softmax(dim=1).gather(1, known.unsqueeze(1)).squeeze(1)
+            hard = _hard_pixels(own, valid)
+            share, losses = share * hard, losses * hard
+        total = share.sum()
+        # 0 * losses keeps the graph, so that a batch without a valid pixel has a gradient: zero
+        loss: Tensor = losses.sum() / torch.where(total > 0, total, 1.0)
+        return loss
+
+
+def _hard_pixels(losses_nhw: Tensor, valid_nhw: Tensor) -> Tensor:
+    """1 where a pixel is hard, else 0, float32 [N,H,W]; pixels that tie for the last places share these evenly.
+
+    Args:
+        losses_nhw: float32, -log of the probability of each pixel's true class, whatever the weights and the smoothing.
+        valid_nhw: bool.
+    """
+    wanted = math.ceil(int(valid_nhw.sum()) * OHEM_SMALLEST_SHARE)
+    if wanted == 0:
+        return valid_nhw.float()
+    scored = torch.where(valid_nhw, losses_nhw, -1.0)
+    hard = scored > -math.log(OHEM_CONFIDENCE)
+    if int(hard.sum()) >= wanted:
+        return hard.float()
+    last = scored.flatten().kthvalue(scored.numel() - wanted + 1).values  # the loss of the last pixel that is wanted
+    above, tied = scored > last, scored == last
+    # confident pixels tie at 0 by the thousand: all of them at full weight would dilute the hard ones
+    return above.float() + tied.float() * ((wanted - above.sum()) / tied.sum())
 
 
 def soft_dice_loss(logits_nchw: Tensor, truth_nhw: Tensor, ignore_id: int = IGNORE_ID) -> Tensor:

@@ -5,12 +5,26 @@ import torch
 
 from runtime.errors import CheckpointError, UsageError
 from trainer.config import TrainConfig
+from trainer.data.augment import Augmentation
+from trainer.losses import LossConfig
 from trainer.networks.unet import UNetConfig
+from trainer.optimise import OptimiserConfig
 from trainer.precision import resolve_precision
+from trainer.schedule import ScheduleConfig
 
 
 def test_train_config_through_json_comes_back_equal() -> None:
-    config = TrainConfig(height_px=128, width_px=256, limit=7, network=UNetConfig(width=8, up="bilinear"))
+    config = TrainConfig(
+        height_px=128,
+        width_px=256,
+        limit=7,
+        ema=0.99,
+        network=UNetConfig(width=8, up="bilinear"),
+        loss=LossConfig(kind="ohem", class_weights="log"),
+        optimiser=OptimiserConfig(kind="sgd", clip_norm=1.0),
+        schedule=ScheduleConfig(kind="poly", warm_up=0.1),
+        augmentation=Augmentation(min_scale=0.5, gamma=0.2),
+    )
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())), "here") == config
 
 
@@ -22,22 +36,20 @@ def test_train_config_through_json_comes_back_equal() -> None:
         ({"epochs": 0}, "--epochs must be 1 or more, got 0"),
         ({"batch_size": -1}, "--batch-size must be 1 or more, got -1"),
         ({"limit": 0}, "--limit must be 1 or more, got 0"),
-        ({"schedule": "linear"}, "linear"),
-        ({"learning_rate": 0.0}, "--lr must be above 0 and finite, got 0"),
-        ({"learning_rate": float("nan")}, "--lr must be above 0 and finite, got nan"),
-        ({"learning_rate": float("inf")}, "--lr must be above 0 and finite, got inf"),
+        ({"accumulate": 0}, "--accumulate must be 1 or more, got 0"),
+        ({"ema": 1.0}, "--ema must be from 0 to below 1, got 1"),
+        ({"freeze_encoder_epochs": -1}, "--freeze-encoder must be 0 or more epochs, got -1"),
+        ({"freeze_encoder_epochs": 2}, "--freeze-encoder needs a network over an encoder, got --network unet without"),
+        (
+            {"optimiser": OptimiserConfig(encoder_rate=0.1)},
+            "--encoder-rate needs a network over an encoder",
+        ),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, got -1"),
     ],
 )
 def test_train_config_unusable_value_is_named(settings: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainConfig(**settings)
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 1e-3), (0.6, 1e-3), (0.8, 5e-4), (0.9, 2.5e-4), (1.0, 0.0)])
-def test_learning_rate_at_cooldown_by_hand(share: float, expected: float) -> None:
-    assert TrainConfig().learning_rate_at(share) == pytest.approx(expected)
-    assert TrainConfig(schedule="constant").learning_rate_at(share) == 1e-3
 
 
 @pytest.mark.parametrize("change", [{"colour": 1}, {"network": {"depth": 4}, "epochs": 0}, {"network": 3}])

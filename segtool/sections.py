@@ -1,0 +1,55 @@
+"""A command whose help shows its many options in sections. Knows no command."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+
+class SectionedCommand(click.Command):
+    """A click command with options in sections.
+
+    Attributes:
+        sections: the options under each heading, in the order of the help; they are the command's own, in addition to
+            those that it was made with.
+    """
+
+    sections: Mapping[str, Sequence[click.Option]] = {}
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Returns every parameter: arguments and plain options, then the sections', then --help."""
+        own = super().get_params(ctx)
+        help_option = self.get_help_option(ctx)
+        front = [each for each in own if each is not help_option]
+        grouped = [option for options in self.sections.values() for option in options]
+        return [*front, *grouped, *([help_option] if help_option is not None else [])]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes each section's options under its heading, what is in none of them under "Options" first."""
+        grouped = {id(option) for options in self.sections.values() for option in options}
+        rest = [each for each in self.get_params(ctx) if isinstance(each, click.Option) and id(each) not in grouped]
+        for heading, options in {"Options": rest, **self.sections}.items():
+            records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+def number_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+    """Reads an option's text as a float, or as "none" for no such thing at all; None where it was not given."""
+    if value in (None, "none"):
+        return value
+    try:
+        return float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"expected a number or none, got {value!r}", ctx=ctx, param=param) from error
+
+
+def number_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Reads an option's text as floats with commas between them; None where it was not given."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError as error:
+        message = f"expected numbers with commas between them, such as 0.5,2, got {value!r}"
+        raise click.BadParameter(message, ctx=ctx, param=param) from error
