@@ -40,6 +40,12 @@ def draw_pair(seed: int) -> NDArray[np.uint8]:
     return np.concatenate([np.clip(photo, 0, 255).astype(np.uint8), mask], axis=1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Decoded frames go into a folder of this test run, not into the user's cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in the pairs layout: 12 training and 4 validation pairs of 64x64."""
@@ -58,6 +64,7 @@ def trained_run(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from trainer.data.dataset import open_dataset
     from trainer.loop import fit
     from trainer.networks.unet import UNetConfig
+    from trainer.optimise import OptimiserConfig
 
     run = tmp_path_factory.mktemp("runs") / "small"
     config = TrainConfig(
@@ -65,7 +72,7 @@ def trained_run(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         width_px=SIZE_PX,
         epochs=16,
         batch_size=4,
-        learning_rate=1e-2,
+        optimiser=OptimiserConfig(learning_rate=1e-2),
         precision="no",
         network=UNetConfig(width=8, depth=2),
     )

@@ -19,10 +19,11 @@ from runtime.errors import CheckpointError, DivergedError
 from runtime.files import write_whole
 from trainer.json_file import write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RECORD_KEY = "segtool.checkpoint"
 DIGEST_KEY = "content_sha256"
-MODEL, OPTIMIZER = "model.", "optimizer."
+MODEL, OPTIMIZER, AVERAGE = "model.", "optimizer.", "ema."
+AVERAGED_MODULE = "module."  # what torch's AveragedModel calls the network in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Checkpoint:
     """A training state.
 
     Attributes:
-        tensors: weights under "model.", optimiser state under "optimizer." (absent in `best`).
+        tensors: weights under "model."; in `last` and the past epochs also the optimiser's state under "optimizer."
+            and, where the run averages its weights, the average under "ema."; in `best`, "model." is what was scored.
         record: JSON object: schema_version, config, data, epoch, images_seen, best_mean_iou, history ...
     """
 
@@ -40,6 +42,10 @@ class Checkpoint:
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under a prefix, with the prefix taken off."""
         return {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
+
+    def validated(self) -> dict[str, Tensor]:
+        """The weights that validation saw: the moving average where there is one."""
+        return self.part(AVERAGE + AVERAGED_MODULE) or self.part(MODEL)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -103,14 +109,14 @@ def _advice(run: Path) -> str:
     return f"{run} is not the folder of a run; make one with: segtool train DATA --out RUN"
 
 
-def load_weights(network: nn.Module, checkpoint: Checkpoint, where: str) -> None:
+def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> None:
     """Puts a checkpoint's weights into a network.
 
     Raises:
         CheckpointError: they do not fit.
     """
     try:
-        network.load_state_dict(checkpoint.part(MODEL))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
             f"{where}: its weights do not fit the network of its own settings ({error}); train again"

@@ -21,14 +21,14 @@ class TrainDisplay:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.0f} images/s"),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.0f} images/s{task.fields[skipped]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
         self._epochs = epochs
-        self._task = self._progress.add_task("", total=None, loss=float("nan"), rate=0.0)
+        self._task = self._progress.add_task("", total=None, loss=float("nan"), rate=0.0, skipped="")
 
     def __enter__(self) -> "TrainDisplay":
         self._progress.start()
@@ -45,9 +45,9 @@ class TrainDisplay:
             self._task, total=images, completed=done, description=f"epoch {epoch}/{self._epochs}", loss=float("nan")
         )
 
-    def step(self, images: int, loss: float, rate: float) -> None:
-        """Moves the bar by a step of `images` images."""
-        self._progress.update(self._task, advance=images, loss=loss, rate=rate)
+    def step(self, images: int, loss: float, rate: float, skipped: int) -> None:
+        """Moves the bar by a step of `images` images; `skipped` steps of the epoch were not finite."""
+        self._progress.update(self._task, advance=images, loss=loss, rate=rate, skipped=_skipped(skipped))
 
     def epoch_line(self, entry: dict[str, Any], *, improved: bool) -> None:
         """Prints the scores of a completed epoch, an entry of metrics.jsonl."""
@@ -58,9 +58,13 @@ class TrainDisplay:
         self.line(
             f"epoch {entry['epoch']:>3}/{self._epochs}  loss {shown('loss')}  dice {shown('dice')}  "
             f"mean IoU {shown('mean_iou')}  accuracy {shown('pixel_accuracy')}  "
-            f"{entry['seconds']:.0f} s{'  best' if improved else ''}"
+            f"{entry['seconds']:.0f} s{_skipped(entry['skipped'])}{'  best' if improved else ''}"
         )
 
     def line(self, text: str) -> None:
         """Prints a line that stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _skipped(steps: int) -> str:
+    return f"  {steps} step{'s' if steps > 1 else ''} skipped, not finite" if steps else ""

@@ -1,6 +1,7 @@
 """A network's scores over a split: one confusion matrix for the whole set, never a mean of means."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,18 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from runtime.errors import DataError
 from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights
 from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
-from trainer.data.label_space import label_space
 from trainer.data.progress import track
 from trainer.loader import Item, batches, plain_loader
+from trainer.networks.catalogue import build_network
 from trainer.networks.ends import Normalise, labels_from_logits
-from trainer.networks.unet import UNet
+from trainer.views import AveragedViews, Views
+from trainer.workers import WatchedLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,17 @@ class TrainedNetwork:
     Attributes:
         network: normalised float32 [N,3,H,W] -> logits [N,C,H,W].
         config: the run's settings.
+        label_space: name of what the labels mean.
         classes: names, in label order.
+        palette: an RGB (0..255) for each class.
         checkpoint: where the weights came from.
     """
 
-    network: UNet
+    network: nn.Module
     config: TrainConfig
+    label_space: str
     classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
     checkpoint: Checkpoint
 
 
@@ -47,14 +52,21 @@ def load_trained(path: Path) -> TrainedNetwork:
     """
     checkpoint = load_checkpoint(path)
     config = TrainConfig.from_dict(checkpoint.record["config"], str(path))
-    classes = label_space(config.label_space).classes
-    network = UNet(config.network, len(classes))
-    load_weights(network, checkpoint, str(path))
-    return TrainedNetwork(network=network.eval(), config=config, classes=classes, checkpoint=checkpoint)
+    space = checkpoint.record["label_space"]
+    network = build_network(config.network, len(space["classes"]))
+    load_weights(network, checkpoint.validated(), str(path))
+    return TrainedNetwork(
+        network=network.eval(),
+        config=config,
+        label_space=space["name"],
+        classes=tuple(space["classes"]),
+        palette=tuple((red, green, blue) for red, green, blue in space["palette"]),
+        checkpoint=checkpoint,
+    )
 
 
 def predict_batches(
-    network: nn.Module, loader: DataLoader[Item], device: torch.device
+    network: nn.Module, loader: WatchedLoader[Item], device: torch.device
 ) -> Iterator[tuple[Tensor, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Runs a network over batches without gradients.
 
@@ -74,6 +86,30 @@ def predict_batches(
         network.train(was_training)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ViewsResult:
+    """What averaging over views gave, and what it cost.
+
+    Attributes:
+        averaged: scores of the average.
+        plain: scores of the network alone, on the same frames.
+        averaged_ms: of the network per frame, milliseconds; the first batch is left out where there are more.
+        plain_ms: likewise, measured in turn with the other.
+        classes: names, in label order.
+    """
+
+    averaged: Scores
+    plain: Scores
+    averaged_ms: float
+    plain_ms: float
+    classes: tuple[str, ...]
+
+    @property
+    def cost(self) -> float:
+        """Time of the average over that of the network alone."""
+        return self.averaged_ms / self.plain_ms
+
+
 def evaluate_run(run: Path, data: Path, split: str = "val") -> tuple[Scores, tuple[str, ...]]:
     """Scores a run's best checkpoint, in float32 PyTorch, at the network's size.
 
@@ -89,16 +125,75 @@ def evaluate_run(run: Path, data: Path, split: str = "val") -> tuple[Scores, tup
         CheckpointError: the run has no usable checkpoint.
         DataError: the data set is not usable or has no such split.
     """
-    trained = load_trained(run / "best.safetensors")
-    config = trained.config
-    source = open_dataset(data, config.label_space)
-    if not source.splits.get(split):
-        raise DataError(f"{data}: has no frames in split {split!r}, only in {', '.join(source.splits)}; give --split")
-    loader = plain_loader(source, split, config.height_px, config.width_px)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trained, loader, device = _open(run, data, split)
     network = trained.network.to(device)
-    confusion = np.zeros((len(trained.classes), len(trained.classes) + 1), np.int64)
+    confusion = _no_counts(trained)
     results = predict_batches(network, loader, device)
     for _, truth, predicted in track(results, f"evaluating {run.name}", len(loader)):
         confusion += confusion_matrix(truth, predicted, len(trained.classes))
     return scores(confusion), trained.classes
+
+
+def evaluate_views(run: Path, data: Path, split: str, views: Views) -> ViewsResult:
+    """Scores a run's best checkpoint as `evaluate_run` does, and its average over views beside it, both timed.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint.
+        DataError: the data set is not usable or has no such split.
+    """
+    trained, loader, device = _open(run, data, split)
+    network = trained.network.to(device)
+    normalise = Normalise().to(device)
+    contestants = [network, AveragedViews(network, views, trained.config.network.stride_px)]
+    confusions = [_no_counts(trained) for _ in contestants]
+    times_ms: list[list[float]] = [[] for _ in contestants]
+    for image_nhwc, truth_nhw in track(batches(loader), f"evaluating {run.name}", len(loader)):
+        image_nchw = normalise(image_nhwc.to(device))
+        for contestant, confusion, times in zip(contestants, confusions, times_ms, strict=True):
+            predicted_nhw, elapsed_ms = _timed_labels(contestant, image_nchw)
+            confusion += confusion_matrix(truth_nhw.numpy(), predicted_nhw, len(trained.classes))
+            times.append(elapsed_ms / len(image_nhwc))
+    plain_ms, averaged_ms = (float(np.mean(times[1:] or times)) for times in times_ms)
+    plain, averaged = map(scores, confusions)
+    return ViewsResult(
+        averaged=averaged, plain=plain, averaged_ms=averaged_ms, plain_ms=plain_ms, classes=trained.classes
+    )
+
+
+def frame_labels(trained: TrainedNetwork) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """One frame at a time: uint8 RGB [H,W,3] at the network's size -> predicted uint8 [H,W], 255 for no answer."""
+    device = _device()
+    network, normalise = trained.network.to(device), Normalise().to(device)
+
+    def predict(image_hwc: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        with torch.no_grad():
+            logits = network(normalise(torch.from_numpy(image_hwc)[None].to(device)))
+            labels: NDArray[np.uint8] = labels_from_logits(logits)[0].cpu().numpy()
+        return labels
+
+    return predict
+
+
+def _open(run: Path, data: Path, split: str) -> tuple[TrainedNetwork, WatchedLoader[Item], torch.device]:
+    trained = load_trained(run / "best.safetensors")
+    source = open_dataset(data, trained.label_space)
+    if not source.splits.get(split):
+        raise DataError(f"{data}: has no frames in split {split!r}, only in {', '.join(source.splits)}; give --split")
+    loader = plain_loader(source, split, trained.config.height_px, trained.config.width_px)
+    return trained, loader, _device()
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _no_counts(trained: TrainedNetwork) -> NDArray[np.int64]:
+    return np.zeros((len(trained.classes), len(trained.classes) + 1), np.int64)
+
+
+def _timed_labels(network: nn.Module, image_nchw: Tensor) -> tuple[NDArray[np.uint8], float]:
+    """Labels uint8 [N,H,W] and the milliseconds until they were on the CPU, which waits for a GPU."""
+    started = time.perf_counter()
+    with torch.no_grad():
+        labels: NDArray[np.uint8] = labels_from_logits(network(image_nchw).float()).cpu().numpy()
+    return labels, (time.perf_counter() - started) * 1e3

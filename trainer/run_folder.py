@@ -16,6 +16,7 @@ from runtime.files import write_whole
 from runtime.metrics import Scores
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
+from trainer.config_file import to_toml
 from trainer.data.augment import fit
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.data.dataset import spread_evenly
@@ -50,6 +51,18 @@ class RunFolder:
             raise UsageError(
                 f"{self.path}: holds a run already; go on with it by --resume, or give another folder to --out"
             )
+
+    def past(self, epoch: int) -> Path:
+        """The checkpoint that is kept of a past epoch."""
+        return self.path / f"epoch_{epoch:03d}.safetensors"
+
+    def remove_past(self, keep: int, epoch: int) -> None:
+        """Removes the checkpoints of past epochs up to `epoch`, except the newest `keep`."""
+        paths = {path.stem.removeprefix("epoch_"): path for path in self.path.glob("epoch_*.safetensors")}
+        numbers = sorted(int(text) for text in paths if text.isdecimal() and int(text) <= epoch)
+        for number in numbers[:-keep]:
+            self.past(number).unlink(missing_ok=True)
+            self.past(number).with_suffix(".json").unlink(missing_ok=True)
 
     def stored_config(self) -> TrainConfig:
         """The settings of the run that `last` belongs to.
@@ -88,8 +101,9 @@ class RunFolder:
         write_whole(self.path / "panels" / "augmented.png", _augmented_panel(config, source))
 
     def write_config(self, config: TrainConfig) -> None:
-        """Writes the settings for people to read; a resumed run takes them from its checkpoint."""
+        """Writes the settings for people, and for --config; a resumed run takes them from its checkpoint."""
         write_json(self.path / "config.json", config.to_dict())
+        write_whole(self.path / "config.toml", to_toml(config).encode())
 
     def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
         """One JSON object a line, one line an epoch; the whole file each time, so that a resumed run has no doubles."""

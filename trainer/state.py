@@ -1,19 +1,19 @@
 """What a run is made of between two steps, and how it gets into a checkpoint and back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from runtime.errors import CheckpointError
 from runtime.metrics import Scores
 from trainer.checkpoint import (
+    AVERAGE,
     MODEL,
     OPTIMIZER,
     Checkpoint,
-    load_checkpoint,
     load_weights,
     pack_optimizer,
     save_checkpoint,
@@ -30,7 +30,11 @@ class Progress:
 
     Attributes:
         epoch: epochs completed.
-        images_seen: images of the next epoch already trained on (an interrupted one).
+        images_seen: images of the next epoch already trained on (an interrupted one), skipped steps included.
+        loss_sum: over those images, skipped steps left out.
+        loss_images: how many images that sum is over.
+        skipped: steps of the next epoch that were skipped because a number was not finite.
+        skipped_in_row: such steps without another between them, up to now.
         best_mean_iou: of validation, -1 before the first.
         best_epoch: where it was reached.
         history: one JSON object per completed epoch, as `epoch_entry` makes them.
@@ -38,78 +42,124 @@ class Progress:
 
     epoch: int = 0
     images_seen: int = 0
+    loss_sum: float = 0.0
+    loss_images: int = 0
+    skipped: int = 0
+    skipped_in_row: int = 0
     best_mean_iou: float = -1.0
     best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def loss(self) -> float:
+        """Mean over the images of the next epoch so far, NaN before the first."""
+        return self.loss_sum / self.loss_images if self.loss_images else float("nan")
+
+    def count_step(self, images: int, loss: float, *, skipped: bool) -> None:
+        """Notes a step over so many images (of all processes) and its mean loss."""
+        self.images_seen += images
+        if skipped:
+            self.skipped, self.skipped_in_row = self.skipped + 1, self.skipped_in_row + 1
+            return
+        self.loss_sum, self.loss_images = self.loss_sum + loss * images, self.loss_images + images
+        self.skipped_in_row = 0
+
+    def close_epoch(self) -> None:
+        """Goes on to the epoch after the one just trained."""
+        self.epoch += 1
+        self.images_seen = self.loss_images = self.skipped = 0
+        self.loss_sum = 0.0
+
 
 def describe_data(source: FrameSource) -> dict[str, Any]:
-    """Which data a run was trained on: name, SHA-256 of every frame, frames per split."""
+    """Which data a run was trained on: name, SHA-256 of every frame, how masks were read, frames per split."""
     return {
         "name": source.path.name,
         "sha256": source.fingerprint(),
+        "unsure": source.unsure,
         "frames": {split: len(names) for split, names in source.splits.items()},
     }
+
+
+def describe_classes(source: FrameSource) -> dict[str, Any]:
+    """What the labels mean: the label space's name, its classes in label order, an RGB (0..255) for each."""
+    space = source.label_space
+    return {"name": space.name, "classes": list(space.classes), "palette": [list(colour) for colour in space.palette]}
 
 
 def save_state(
     run: RunFolder,
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    facts: dict[str, Any],
+    record: dict[str, Any],
     *,
     best: bool,
+    keep: int,
 ) -> None:
-    """Writes `best` (weights) where asked, then `last` (weights and optimiser state).
+    """Writes checkpoints, and only then removes those that are no longer wanted.
 
     Args:
         run: the folder.
         network: its weights.
+        average: their moving average, where the run keeps one.
         optimizer: its state.
-        progress: goes into the record.
-        facts: what else the record says: config, classes, data, precision, scaler ...
-        best: whether this epoch is the best so far.
+        record: progress, config, classes, data, precision, scaler ...
+        best: write `best`, with the weights that were validated.
+        keep: write the checkpoint of this epoch too, and keep the newest so many of them; 0 for neither.
     """
-    record = {**facts, **vars(progress)}
     model = {MODEL + name: tensor for name, tensor in network.state_dict().items()}
-    if best:
-        save_checkpoint(run.best, Checkpoint(tensors=model, record=record))
     state = {OPTIMIZER + name: tensor for name, tensor in pack_optimizer(optimizer).items()}
-    save_checkpoint(run.last, Checkpoint(tensors={**model, **state}, record=record))
+    averaged = {AVERAGE + name: tensor for name, tensor in average.state_dict().items()} if average else {}
+    whole = Checkpoint(tensors={**model, **state, **averaged}, record=record)
+    if keep:
+        save_checkpoint(run.past(record["epoch"]), whole)
+    if best:
+        validated = {MODEL + name: tensor for name, tensor in whole.validated().items()}
+        save_checkpoint(run.best, Checkpoint(tensors=validated, record=record))
+    save_checkpoint(run.last, whole)
+    if keep:
+        run.remove_past(keep, record["epoch"])
 
 
 def restore_state(
-    run: RunFolder, network: nn.Module, optimizer: torch.optim.Optimizer, data: dict[str, Any]
-) -> tuple[Progress, dict[str, Any] | None]:
-    """Puts `last` back into network and optimiser.
-
-    Returns:
-        The progress, and the state of the gradient scaler where the run had one.
+    checkpoint: Checkpoint,
+    network: nn.Module,
+    average: AveragedModel | None,
+    optimizer: torch.optim.Optimizer,
+    where: str,
+) -> Progress:
+    """Puts a checkpoint back into network, average and optimiser.
 
     Raises:
-        CheckpointError: there is no usable `last`, or it was trained on other data.
+        CheckpointError: it does not fit.
     """
-    checkpoint = load_checkpoint(run.last)
-    record, before = checkpoint.record, checkpoint.record["data"]
-    if before["sha256"] != data["sha256"]:
-        raise CheckpointError(
-            f"{run.last}: was trained on other data ({before['name']}, SHA-256 {before['sha256'][:12]}) than "
-            f"{data['name']} ({data['sha256'][:12]}); give that data, or another --out"
-        )
-    load_weights(network, checkpoint, str(run.last))
+    load_weights(network, checkpoint.part(MODEL), where)
+    averaged = checkpoint.part(AVERAGE)
+    if average is not None and averaged:  # an inexact resume may begin to average here
+        load_weights(average, averaged, where)
     unpack_optimizer(optimizer, checkpoint.part(OPTIMIZER))
-    names = ("epoch", "images_seen", "best_mean_iou", "best_epoch", "history")
-    return Progress(**{name: record[name] for name in names}), record["scaler"]
+    return Progress(**{each.name: checkpoint.record[each.name] for each in fields(Progress)})
 
 
 def epoch_entry(
-    epoch: int, loss: float, result: Scores, classes: Sequence[str], *, train_seconds: float, seconds: float
+    progress: Progress,
+    result: Scores,
+    classes: Sequence[str],
+    *,
+    learning_rate: float,
+    train_seconds: float,
+    seconds: float,
 ) -> dict[str, Any]:
-    """One line of metrics.jsonl; an absent class and the loss of an epoch without a step are null."""
+    """One line of metrics.jsonl for the epoch that was just trained, before `Progress.close_epoch`.
+
+    An absent class, and the loss of an epoch without a step, are null. The seconds are those of the last sitting.
+    """
     return {
-        "epoch": epoch,
-        "loss": number(loss),
+        "epoch": progress.epoch + 1,
+        "loss": number(progress.loss),
+        "skipped": progress.skipped,
+        "learning_rate": learning_rate,
         "dice": number(result.mean_dice),
         "mean_iou": number(result.mean_iou),
         "averaged_classes": result.averaged_classes,

@@ -5,19 +5,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segtool.sections import number_list
+
 if TYPE_CHECKING:
+    from benchmarks.robustness import Predict
     from runtime.metrics import Scores
+    from trainer.data.dataset import Dataset
 
 SCHEMA_VERSION = 1
 
 EXAMPLES = """\b
 Examples:
   segtool eval runs/a cityscapes_pairs.zip
+  segtool eval runs/a cityscapes_pairs.zip --flip --scales 0.75,1,1.25
   segtool eval runs/a/model.fp16.onnx cityscapes_pairs.zip --json eval.json
-  segtool eval runs/a/model.onnx cityscapes_pairs.zip --provider cpu --split train
+  segtool eval runs/a/model.onnx cityscapes_pairs.zip --provider cpu --split train --robustness
 
 Scores are at the network's size, from one confusion matrix of the whole split; a class that is absent is left out
 of the mean. A predicted 255 (no valid answer) on a valid pixel counts as wrong."""
+
+Scored = tuple["Scores", tuple[str, ...], dict[str, object]]  # scores, class names, what the record says beside them
 
 
 @click.command("eval", epilog=EXAMPLES, short_help="Score a run or a model file on a data set.")
@@ -25,19 +32,41 @@ of the mean. A predicted 255 (no valid answer) on a valid pixel counts as wrong.
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="Which of DATA's splits.")
 @click.option("--provider", help="For a FILE.onnx: auto, cpu, cuda, ...  [default: auto]")
+@click.option("--flip", is_flag=True, help="For a RUN: average with the mirrored frame; says what it costs.")
+@click.option("--scales", callback=number_list, metavar="S,S,...", help="For a RUN: average over these sizes as well.")
+@click.option(
+    "--robustness", is_flag=True, help="Also the mean IoU over brightness, gamma and blur (12 times the time)."
+)
+@click.option("--by-size", is_flag=True, help="Also recall and IoU of small, medium and large objects of each class.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the scores there."
 )
-def evaluate(subject: Path, data: Path, split: str, provider: str | None, json_file: Path | None) -> None:
+def evaluate(
+    *,
+    subject: Path,
+    data: Path,
+    split: str,
+    provider: str | None,
+    flip: bool,
+    scales: tuple[float, ...] | None,
+    robustness: bool,
+    by_size: bool,
+    json_file: Path | None,
+) -> None:
     """Score a training run (its best checkpoint, needs torch) or a model file (no torch) on DATA."""
     from benchmarks.accuracy import SCORE_COLUMNS, score_record, score_rows
     from segtool.console import say, show_table
     from trainer.json_file import write_json
 
-    if subject.is_dir():
-        result, classes, facts = _score_run(subject, data, split, provider)
+    views = flip or scales is not None
+    extras = tuple(name for name, asked in {"robustness": robustness, "by_size": by_size}.items() if asked)
+    _require_sense(subject, provider, views=views, extras=extras)
+    if not subject.is_dir():
+        result, classes, facts = _score_file(subject, data, split, provider or "auto", extras)
+    elif views:
+        result, classes, facts = _score_views(subject, data, split, flip=flip, scales=scales or (1.0,))
     else:
-        result, classes, facts = _score_file(subject, data, split, provider or "auto")
+        result, classes, facts = _score_run(subject, data, split, extras)
     record = {
         "schema_version": SCHEMA_VERSION,
         "kind": "eval",
@@ -52,26 +81,70 @@ def evaluate(subject: Path, data: Path, split: str, provider: str | None, json_f
         write_json(json_file, record)
 
 
-def _score_run(
-    run: Path, data: Path, split: str, provider: str | None
-) -> tuple["Scores", tuple[str, ...], dict[str, object]]:
-    """Returns the scores, the class names and what the record says about the run."""
+def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: tuple[str, ...]) -> None:
+    """Refuses options that do not go with the subject or with each other.
+
+    Raises:
+        UsageError: there is one.
+    """
     from runtime.errors import UsageError
 
-    if provider is not None:
+    if subject.is_dir() and provider is not None:
         raise UsageError(
-            f"{run}: a run is scored by PyTorch, got --provider {provider}; leave it out, or give a FILE.onnx"
+            f"{subject}: a run is scored by PyTorch, got --provider {provider}; leave it out, or give a FILE.onnx"
         )
+    if not subject.is_dir() and views:
+        raise UsageError(
+            f"{subject}: --flip and --scales average what a RUN's network says, got a file, whose graph answers one "
+            "frame of one size; leave them out, or give the run's folder"
+        )
+    if views and extras:
+        raise UsageError(
+            f"--{extras[0].replace('_', '-')} measures one view of a frame, got --flip or --scales with it; "
+            "give one of the two"
+        )
+
+
+def _score_run(run: Path, data: Path, split: str, extras: tuple[str, ...]) -> Scored:
     from trainer.evaluate import evaluate_run  # imports torch: after what needs none
 
     result, classes = evaluate_run(run, data, split)
-    return result, classes, {"run": run.name}
+    facts: dict[str, object] = {"run": run.name}
+    if extras:
+        from trainer.data.dataset import open_dataset
+        from trainer.evaluate import frame_labels, load_trained
+
+        trained = load_trained(run / "best.safetensors")
+        dataset = open_dataset(data, trained.label_space)
+        size = (trained.config.height_px, trained.config.width_px)
+        facts.update(_extras(extras, frame_labels(trained), dataset, size, split))
+    return result, classes, facts
 
 
-def _score_file(
-    file: Path, data: Path, split: str, provider: str
-) -> tuple["Scores", tuple[str, ...], dict[str, object]]:
-    """Returns the scores, the class names and what the record says about the file."""
+def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple[float, ...]) -> Scored:
+    from segtool.console import show_table
+    from trainer.evaluate import evaluate_views
+    from trainer.views import Views
+
+    views = Views(flip=flip, scales=scales)
+    done = evaluate_views(run, data, split, views)
+    name = f"scales {', '.join(f'{scale:g}' for scale in scales)}{', mirrored too' if flip else ''}"
+    rows = [
+        ("one view", 1, f"{done.plain.mean_iou:.4f}", f"{done.plain_ms:.1f}", "1.0"),
+        (name, views.count, f"{done.averaged.mean_iou:.4f}", f"{done.averaged_ms:.1f}", f"{done.cost:.1f}"),
+    ]
+    show_table("what averaging gives, and costs", ("views", "runs", "mean IoU", "ms/frame", "times the cost"), rows)
+    facts: dict[str, object] = {
+        "run": run.name,
+        "flip": flip,
+        "scales": list(scales),
+        "ms_per_frame": done.averaged_ms,
+        "one_view": {"mean_iou": done.plain.mean_iou, "ms_per_frame": done.plain_ms},
+    }
+    return done.averaged, done.classes, facts
+
+
+def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple[str, ...]) -> Scored:
     from benchmarks.accuracy import evaluate_file
     from benchmarks.report import run_notes
     from runtime.segmenter import Segmenter
@@ -79,7 +152,8 @@ def _score_file(
 
     with Segmenter(file, provider) as segmenter:
         spec = segmenter.spec
-        result = evaluate_file(segmenter, open_dataset(data, spec.label_space), split)
+        dataset = open_dataset(data, spec.label_space)
+        result = evaluate_file(segmenter, dataset, split)
         facts: dict[str, object] = {
             "file": file.name,
             "sha256": segmenter.sha256,
@@ -89,4 +163,34 @@ def _score_file(
             "provider": segmenter.provider,
             "notes": run_notes(segmenter.provider, spec.precision),
         }
+        size = (spec.height_px, spec.width_px)
+        facts.update(_extras(extras, lambda frame: segmenter.segment(frame).labels, dataset, size, split))
     return result, tuple(spec.classes), facts
+
+
+def _extras(
+    extras: tuple[str, ...], predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str
+) -> dict[str, object]:
+    """Measures what else was asked for, prints the tables, and returns what the record says."""
+    measure = {"robustness": _robustness, "by_size": _by_size}
+    return {name: measure[name](predict, dataset, size_px, split) for name in extras}
+
+
+def _by_size(predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str) -> list[dict[str, object]]:
+    from benchmarks.by_size import BY_SIZE_COLUMNS, by_size_record, by_size_rows, measure_by_size
+    from segtool.console import show_table
+
+    result, classes = measure_by_size(predict, dataset, *size_px, split), tuple(dataset.label_space.classes)
+    show_table("by the size of objects", BY_SIZE_COLUMNS, by_size_rows(result, classes))
+    return by_size_record(result, classes)
+
+
+def _robustness(
+    predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str
+) -> list[dict[str, object]]:
+    from benchmarks.robustness import ROBUSTNESS_COLUMNS, measure_robustness, robustness_record, robustness_rows
+    from segtool.console import show_table
+
+    results = measure_robustness(predict, dataset, *size_px, split)
+    show_table("in other light, and out of focus", ROBUSTNESS_COLUMNS, robustness_rows(results))
+    return robustness_record(results, tuple(dataset.label_space.classes))

@@ -76,3 +76,48 @@ def test_eval_of_a_file_without_torch_works(segtool_process, model_file, pairs_f
     done = segtool_process("eval", model_file, pairs_folder, blocked=("torch", "onnx", "accelerate"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "0.8750" in done.stdout
+
+
+def test_eval_of_a_file_with_robustness_writes_every_condition_without_torch(
+    segtool_process, model_file, pairs_folder, tmp_path
+):
+    file = tmp_path / "e.json"
+    arguments = ("eval", model_file, pairs_folder, "--robustness", "--json", file)
+    done = segtool_process(*arguments, blocked=("torch", "onnx", "accelerate"))
+    assert (done.returncode, done.stderr) == (0, "")
+    record = json.loads(file.read_text())
+    assert record["robustness"][0] == {
+        "condition": "as it is",
+        "value": 1.0,
+        "mean_iou": record["mean_iou"],
+        "iou": {name: scored["iou"] for name, scored in record["classes"].items()},
+    }
+    assert {each["condition"] for each in record["robustness"]} == {"as it is", "brightness", "gamma", "blur px"}
+    assert "blur px" in done.stdout
+
+
+@pytest.mark.parametrize("flags", [["--flip"], ["--scales", "0.75,1"]])
+def test_eval_of_a_file_over_views_is_refused(model_file, pairs_folder, capsys, flags):
+    assert run(["eval", str(model_file), str(pairs_folder), *flags]) == 2
+    assert "--flip and --scales average what a RUN's network says, got a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extra", ["--robustness", "--by-size"])
+def test_eval_of_views_and_more_at_once_is_refused(tmp_path, capsys, extra):
+    assert run(["eval", str(tmp_path), str(tmp_path), "--flip", extra]) == 2
+    assert f"{extra} measures one view of a frame, got --flip or --scales with it" in capsys.readouterr().err
+
+
+def test_eval_of_a_file_by_size_adds_up_to_its_scores_without_torch(
+    segtool_process, model_file, pairs_folder, tmp_path
+):
+    file = tmp_path / "e.json"
+    arguments = ("eval", model_file, pairs_folder, "--by-size", "--json", file)
+    done = segtool_process(*arguments, blocked=("torch", "onnx", "accelerate"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "small recall" in done.stdout
+    record = json.loads(file.read_text())
+    assert {each["size"] for each in record["by_size"]} == {"small", "medium", "large"}
+    assert sum(each["pixels"] for each in record["by_size"]) == record["pixels"]
+    hit = sum(each["recall"] * each["pixels"] for each in record["by_size"] if each["pixels"])
+    assert hit / record["pixels"] == pytest.approx(record["pixel_accuracy"])

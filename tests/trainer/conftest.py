@@ -62,3 +62,25 @@ def real_pairs() -> Path:
     if not path.is_file():
         pytest.skip("cityscapes_pairs.zip is neither in the folder SEGTOOL_DATA names nor in ../shared/data")
     return path
+
+
+@pytest.fixture
+def encoder_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+    """Makes every run of this test train a network of two convolutions, the first of them an `encoder`."""
+    import torch
+
+    import trainer.session
+
+    class Encoded(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = torch.nn.Sequential(
+                torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+            )
+            self.head = torch.nn.Conv2d(4, 7, 1)
+
+        def forward(self, image_nchw: torch.Tensor) -> torch.Tensor:
+            return self.head(self.encoder(image_nchw))
+
+    monkeypatch.setattr(trainer.session, "build_network", lambda *_: Encoded())
+    return Encoded

@@ -88,7 +88,7 @@ def test_load_checkpoint_newer_schema_is_refused_by_number(tmp_path: Path, monke
     monkeypatch.setattr("trainer.checkpoint.SCHEMA_VERSION", 7)
     save_checkpoint(tmp_path / "last.safetensors", example())
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="schema 7, this segtool reads 1"):
+    with pytest.raises(CheckpointError, match="schema 7, this segtool reads 2"):
         load_checkpoint(tmp_path / "last.safetensors")
 
 
@@ -125,7 +125,7 @@ def test_save_checkpoint_on_a_full_file_system_says_so_and_keeps_the_old_one(tmp
 
 def test_load_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"best: its weights do not fit the network"):
-        load_weights(torch.nn.Linear(2, 5), example(), "best")
+        load_weights(torch.nn.Linear(2, 5), example().validated(), "best")
 
 
 def test_unpack_optimizer_continues_as_if_never_stopped() -> None:

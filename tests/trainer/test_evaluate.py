@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.errors import DataError
+from trainer.checkpoint import MODEL, Checkpoint, save_checkpoint
+from trainer.config import TrainConfig
+from trainer.data.augment import fit
+from trainer.data.dataset import open_dataset
+from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained
+from trainer.networks.unet import UNet, UNetConfig
+from trainer.state import describe_classes
+from trainer.views import Views
+
+
+@pytest.fixture
+def untrained(pairs: Path, tmp_path: Path) -> Path:
+    """A run of a small U-Net that was never trained, with a head loud enough that it does not always say the same."""
+    torch.manual_seed(0)
+    config = TrainConfig(height_px=64, width_px=64, network=UNetConfig(width=4, depth=2))
+    source = open_dataset(pairs, "categories")
+    network = UNet(config.network, len(source.label_space.classes))
+    torch.nn.init.normal_(network.head.weight, std=5.0)
+    torch.nn.init.zeros_(network.head.bias)
+    tensors = {MODEL + name: tensor for name, tensor in network.state_dict().items()}
+    record = {"config": config.to_dict(), "label_space": describe_classes(source)}
+    save_checkpoint(tmp_path / "best.safetensors", Checkpoint(tensors=tensors, record=record))
+    return tmp_path
+
+
+def test_evaluate_views_one_view_scores_as_the_network_does(untrained: Path, pairs: Path) -> None:
+    scores, classes = evaluate_run(untrained, pairs)
+    done = evaluate_views(untrained, pairs, "val", Views())
+    assert done.classes == classes
+    np.testing.assert_array_equal(done.plain.iou, scores.iou)
+    np.testing.assert_array_equal(done.averaged.iou, scores.iou)
+
+
+def test_evaluate_views_more_views_change_the_answer_and_cost_time(untrained: Path, pairs: Path) -> None:
+    done = evaluate_views(untrained, pairs, "val", Views(flip=True, scales=(0.75, 1.0, 1.25)))
+    assert not np.array_equal(done.plain.iou, done.averaged.iou)
+    assert done.plain.pixels == done.averaged.pixels
+    assert done.cost > 2  # six runs of the network
+    assert done.cost == done.averaged_ms / done.plain_ms
+
+
+def test_evaluate_views_absent_split_is_named(untrained: Path, pairs: Path) -> None:
+    with pytest.raises(DataError, match="no frames in split 'test'"):
+        evaluate_views(untrained, pairs, "test", Views())
+
+
+def test_frame_labels_counts_as_the_evaluation_does(untrained: Path, pairs: Path) -> None:
+    scores, _ = evaluate_run(untrained, pairs)
+    source, predict = open_dataset(pairs, "categories"), frame_labels(load_trained(untrained / "best.safetensors"))
+    right = 0
+    for index in range(len(source.splits["val"])):
+        frame = fit(source.read("val", index), 64, 64)
+        labels = predict(frame.image_hwc)
+        assert (labels.dtype, labels.shape) == (np.uint8, (64, 64))
+        right += int(((labels == frame.labels_hw) & (frame.labels_hw != 255)).sum())
+    assert right / scores.pixels == pytest.approx(scores.pixel_accuracy, abs=1e-3)

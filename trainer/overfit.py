@@ -1,0 +1,22 @@
+"""The oldest check of a network and a recipe: learn a few images by heart."""
+
+from dataclasses import replace
+
+from runtime.errors import UsageError
+from trainer.config import TrainConfig
+from trainer.data.augment import Augmentation
+from trainer.data.dataset import Dataset
+
+
+def few_images(config: TrainConfig, source: Dataset, count: int) -> tuple[TrainConfig, Dataset]:
+    """Settings and data for training and validating on the first `count` training images, as they are.
+
+    Raises:
+        UsageError: there are not so many.
+    """
+    names = source.frames("train")
+    if count > len(names):
+        raise UsageError(f"--overfit {count}: {source.path} has {len(names)} training frames; give at most that")
+    splits = {"train": names[:count], "val": names[:count]}
+    plain = Augmentation(crop=0.0, flip=0.0)
+    return replace(config, augmentation=plain, limit=None), replace(source, splits=splits)
