@@ -7,11 +7,11 @@ from typing import Any
 
 from runtime.errors import UsageError
 from segtool.train_flags import SPREAD, flag_of
-from trainer.config import TrainConfig
-from trainer.config_file import read_config_file, recipe_layer
-from trainer.layers import Layer, Values, build_config, config_values, leaves, merge
-from trainer.recipes import DEFAULT_RECIPE
 from trainer.run_folder import RunFolder
+from trainer.settings.config import TrainConfig
+from trainer.settings.config_file import read_config_file, recipe_layer
+from trainer.settings.layers import Layer, Values, build_config, config_values, leaves, merge
+from trainer.settings.recipes import DEFAULT_RECIPE
 
 FREE_ON_RESUME = {"epochs"}  # the one setting that a run may be given anew and still be the same run
 

@@ -60,11 +60,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_run(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a small U-Net on `pairs`, trained far enough to be right on most pixels."""
-    from trainer.config import TrainConfig
     from trainer.data.dataset import open_dataset
+    from trainer.learning.optimise import OptimiserConfig
     from trainer.loop import fit
     from trainer.networks.unet import UNetConfig
-    from trainer.optimise import OptimiserConfig
+    from trainer.settings.config import TrainConfig
 
     run = tmp_path_factory.mktemp("runs") / "small"
     config = TrainConfig(

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from runtime.errors import DataError
 from trainer.checkpoint import Checkpoint
-from trainer.config import TrainConfig
 from trainer.data.class_shares import class_shares
 from trainer.data.dataset import Dataset as FrameSource
-from trainer.fit_options import FitOptions
-from trainer.losses import log_class_weights
+from trainer.learning.losses import log_class_weights
 from trainer.networks.pretrained import load_pretrained
 from trainer.precision import resolve_precision
 from trainer.resume import settle_differences
 from trainer.run_folder import RunFolder
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.state import describe_classes, describe_data
 from trainer.tracking import accelerate_tracker
 from trainer.transfer import init_from

@@ -11,15 +11,15 @@ from typing import TypeVar
 
 import torch
 
-from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.evaluate import predict_batches
-from trainer.fit_options import FitOptions
 from trainer.interrupt import StopRequest
 from trainer.loader import Batch, batches
 from trainer.overfit import few_images
 from trainer.run_folder import RunFolder
 from trainer.session import Session, open_session, save
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.steps import batch_loss, train_step
 from trainer.transfer import set_encoder_frozen
 from trainer.workers import attended

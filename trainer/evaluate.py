@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from runtime.errors import DataError
 from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.data.progress import track
 from trainer.loader import Item, batches, plain_loader
 from trainer.networks.catalogue import build_network
 from trainer.networks.ends import Normalise, labels_from_logits
+from trainer.settings.config import TrainConfig
 from trainer.views import AveragedViews, Views
 from trainer.workers import WatchedLoader
 

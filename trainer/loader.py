@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import Sampler, default_collate
 
 from runtime.errors import SegtoolError
-from trainer.config import TrainConfig
 from trainer.data.augment import augment, fit
 from trainer.data.dataset import Frame
+from trainer.settings.config import TrainConfig
 from trainer.workers import NOTHING, Watched, WatchedLoader, prepare_worker
 
 WORKER_TIMEOUT_S = 120.0  # a stopped worker would hang the run for ever at torch's default of 0

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.metrics import Scores
-from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset as FrameSource
-from trainer.fit_options import FitOptions
 from trainer.interrupt import StopRequest
+from trainer.learning.optimise import set_learning_rate
 from trainer.loader import batches
-from trainer.optimise import set_learning_rate
 from trainer.overfit import few_images
 from trainer.run_folder import RunFolder
 from trainer.session import Session, open_session, save
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.state import Progress, epoch_entry
 from trainer.steps import require_progress, train_step
 from trainer.tracking import start_tracking, stop_tracking, track_epoch

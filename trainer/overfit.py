@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from runtime.errors import UsageError
-from trainer.config import TrainConfig
 from trainer.data.augment import Augmentation
 from trainer.data.dataset import Dataset
+from trainer.settings.config import TrainConfig
 
 
 def few_images(config: TrainConfig, source: Dataset, count: int) -> tuple[TrainConfig, Dataset]:

@@ -3,7 +3,7 @@
 import torch
 
 from runtime.errors import UsageError
-from trainer.config import Precision
+from trainer.settings.config import Precision
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # capability names of x86 and Arm
 

@@ -15,8 +15,6 @@ from runtime.errors import DataError, UsageError
 from runtime.files import write_whole
 from runtime.metrics import Scores
 from trainer.checkpoint import load_checkpoint
-from trainer.config import TrainConfig
-from trainer.config_file import to_toml
 from trainer.data.augment import fit
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.data.dataset import spread_evenly
@@ -25,6 +23,8 @@ from trainer.json_file import write_json
 from trainer.loader import read_augmented, training_sampler
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.panel import PanelRow, draw_panel
+from trainer.settings.config import TrainConfig
+from trainer.settings.config_file import to_toml
 
 PANEL_ROWS = 4
 

@@ -8,21 +8,21 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from trainer.averaging import average_of, statistics_of
 from trainer.beginning import class_weights, make_accelerator, require_frames, run_facts, start_weights
 from trainer.checkpoint import load_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.cache import cached
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.display import TrainDisplay
-from trainer.fit_options import FitOptions
 from trainer.interrupt import StopRequest
+from trainer.learning.averaging import average_of, statistics_of
+from trainer.learning.losses import Loss, build_loss
+from trainer.learning.optimise import build_optimiser
 from trainer.loader import EpochSampler, Item, plain_loader, train_loader
-from trainer.losses import Loss, build_loss
 from trainer.networks.catalogue import build_network
 from trainer.networks.ends import Normalise
-from trainer.optimise import build_optimiser
 from trainer.run_folder import RunFolder
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.state import Progress, restore_state, save_state
 from trainer.transfer import set_encoder_frozen
 from trainer.workers import WatchedLoader

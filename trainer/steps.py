@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from runtime.errors import DivergedError
-from trainer.averaging import copy_statistics, set_statistics
+from trainer.learning.averaging import copy_statistics, set_statistics
 from trainer.loader import Batch, shares_of_step
 from trainer.session import Session
 from trainer.state import Progress

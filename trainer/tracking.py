@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from accelerate.utils import is_tensorboard_available
 
 from runtime.errors import MissingPackage
-from trainer.fit_options import Tracker
+from trainer.settings.fit_options import Tracker
 
 FOLDER = "tensorboard"  # in the run
 

@@ -5,8 +5,8 @@ import torch
 
 from runtime.errors import DataError
 from runtime.metrics import Scores, confusion_matrix, scores
-from trainer.averaging import share_statistics
 from trainer.evaluate import predict_batches
+from trainer.learning.averaging import share_statistics
 from trainer.session import Session
 
 

@@ -12,8 +12,8 @@ from segtool.train_flags import SECTIONS
 
 if TYPE_CHECKING:
     from trainer.data.dataset import Dataset
-    from trainer.fit_options import FitOptions
     from trainer.loop import FitResult
+    from trainer.settings.fit_options import FitOptions
 
 EXAMPLES = """\b
 Examples:
@@ -48,8 +48,8 @@ def train(
 ) -> None:
     """Fit a network to DATA (a folder or a .zip): checkpoints, metrics.jsonl, settings and panels in RUN."""
     from segtool.train_settings import new_config, resumed_config, split_flags
-    from trainer.fit_options import FitOptions
     from trainer.loop import fit
+    from trainer.settings.fit_options import FitOptions
 
     values, fit_values, data_values = split_flags(flags)
     options = FitOptions(**{"workers": _default_workers(), "cache_mb": CACHE_MB, **fit_values, "resume": resume})

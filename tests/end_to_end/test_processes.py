@@ -25,13 +25,13 @@ from pathlib import Path
 import torch
 import trainer.loader, trainer.steps, trainer.validation
 from runtime.metrics import confusion_matrix
-from trainer.config import TrainConfig
+from trainer.settings.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.display import TrainDisplay
-from trainer.fit_options import FitOptions
+from trainer.settings.fit_options import FitOptions
 from trainer.loop import fit
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
+from trainer.learning.optimise import OptimiserConfig
 
 if __name__ == "__main__":
     data, out, rank = Path(sys.argv[1]), Path(sys.argv[2]), int(os.environ["RANK"])

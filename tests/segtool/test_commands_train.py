@@ -10,9 +10,9 @@ import trainer.loop
 from segtool.__main__ import run
 from segtool.train_flags import SECTIONS
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.config import TrainConfig
-from trainer.fit_options import FitOptions
 from trainer.networks.unet import UNetConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from runtime.errors import CheckpointError, UsageError
 from segtool.train_flags import SECTIONS, flag_of
 from segtool.train_settings import new_config, resumed_config, split_flags
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.augment import Augmentation
-from trainer.layers import config_values, leaves
+from trainer.learning.optimise import OptimiserConfig
 from trainer.networks.catalogue import network_from_dict
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.layers import config_values, leaves
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from runtime.errors import DataError
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.dry_run import DryRunReport, dry_run
-from trainer.fit_options import FitOptions
 from trainer.networks.encoder_unet import EncoderUNetConfig
 from trainer.networks.unet import UNetConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 
 def config(**changes: object) -> TrainConfig:

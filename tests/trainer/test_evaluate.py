@@ -6,11 +6,11 @@ import torch
 
 from runtime.errors import DataError
 from trainer.checkpoint import MODEL, Checkpoint, save_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.augment import fit
 from trainer.data.dataset import open_dataset
 from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained
 from trainer.networks.unet import UNet, UNetConfig
+from trainer.settings.config import TrainConfig
 from trainer.state import describe_classes
 from trainer.views import Views
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.config import TrainConfig
 from trainer.data.augment import Augmentation
 from trainer.data.dataset import open_dataset
 from trainer.loader import EpochSampler, batches, plain_loader, train_loader
 from trainer.networks.unet import UNetConfig
+from trainer.settings.config import TrainConfig
 
 
 def config(**changes: object) -> TrainConfig:

@@ -8,16 +8,16 @@ import torch
 
 from runtime.errors import DataError, UsageError
 from trainer.checkpoint import MODEL, load_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.evaluate import evaluate_run
-from trainer.fit_options import FitOptions
+from trainer.learning.optimise import OptimiserConfig
 from trainer.loop import fit
 from trainer.networks.catalogue import build_network
 from trainer.networks.encoder_unet import EncoderUNetConfig
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
 from trainer.session import Session
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.steps import StepResult
 
 
@@ -184,7 +184,7 @@ def test_fit_average_is_the_formula_over_the_weights_of_every_step(
 
 def test_fit_accumulated_batches_are_one_step_over_all_their_images(pairs: Path, tmp_path: Path) -> None:
     # cross entropy over frames of one size is a mean of means, and without batch norm no image sees another
-    from trainer.losses import LossConfig
+    from trainer.learning.losses import LossConfig
 
     parts = {
         "loss": LossConfig(kind="cross-entropy"),
@@ -215,7 +215,7 @@ def test_fit_gradients_are_clipped_to_the_norm(pairs: Path, tmp_path: Path) -> N
 
 
 def test_fit_class_weights_come_from_the_data_and_stay_in_the_record(pairs: Path, tmp_path: Path) -> None:
-    from trainer.losses import LossConfig
+    from trainer.learning.losses import LossConfig
 
     loss = LossConfig(kind="cross-entropy", class_weights="log")
     fit(config(epochs=1, loss=loss), open_dataset(pairs), tmp_path / "run")

@@ -13,17 +13,17 @@ import torch
 
 from runtime.errors import CheckpointError
 from trainer.checkpoint import load_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
 from trainer.display import TrainDisplay
-from trainer.fit_options import FitOptions
+from trainer.learning.losses import LossConfig
+from trainer.learning.optimise import OptimiserConfig
+from trainer.learning.schedule import ScheduleConfig
 from trainer.loop import fit
-from trainer.losses import LossConfig
 from trainer.networks.encoder_unet import EncoderUNetConfig
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
 from trainer.resume import settle_differences
-from trainer.schedule import ScheduleConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 QUIET = FitOptions(panel_every=0)
 RESUME = FitOptions(panel_every=0, resume=True)

@@ -12,14 +12,14 @@ import trainer.session
 import trainer.steps
 from runtime.errors import DivergedError
 from trainer.checkpoint import MODEL, load_checkpoint
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
-from trainer.fit_options import FitOptions
+from trainer.learning.optimise import OptimiserConfig
 from trainer.loader import EpochSampler, ShareOfBatches, shares_of_step
 from trainer.loop import fit
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
 from trainer.session import Session
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 from trainer.state import Progress
 
 QUIET = FitOptions(panel_every=0)

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import MissingPackage
-from trainer.config import TrainConfig
 from trainer.data.dataset import open_dataset
-from trainer.fit_options import FitOptions
 from trainer.loop import fit
 from trainer.networks.unet import UNetConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 CONFIG = TrainConfig(
     height_px=32, width_px=32, batch_size=4, epochs=2, precision="no", network=UNetConfig(width=2, depth=2)

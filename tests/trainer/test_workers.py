@@ -10,11 +10,11 @@ import pytest
 
 import trainer.loader
 from runtime.errors import DataError
-from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset, Frame, open_dataset
-from trainer.fit_options import FitOptions
 from trainer.loop import fit
 from trainer.networks.unet import UNetConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 TIMEOUT_S = 2.0
 CONFIG = TrainConfig(

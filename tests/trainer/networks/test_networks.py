@@ -17,7 +17,6 @@ from export.graph import finish, trace, with_logits
 from runtime.errors import UsageError
 from runtime.spec import ModelSpec
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from trainer.config import TrainConfig
 from trainer.networks.catalogue import (
     NETWORK_NAMES,
     NetworkConfig,
@@ -32,6 +31,7 @@ from trainer.networks.encoder_unet import EncoderUNetConfig
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from trainer.networks.unet import UNetConfig
 from trainer.networks.unet_fast import UNetFastConfig
+from trainer.settings.config import TrainConfig
 
 CLASSES = 3
 CASES: dict[str, NetworkConfig] = {

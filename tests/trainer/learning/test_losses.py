@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 from torch.nn import functional
 
 from runtime.errors import UsageError
-from trainer.losses import LossConfig, build_loss, cross_entropy_loss, log_class_weights, soft_dice_loss
+from trainer.learning.losses import LossConfig, build_loss, cross_entropy_loss, log_class_weights, soft_dice_loss
 
 
 def dice_in_float64(logits: np.ndarray, truth: np.ndarray, ignore_id: int = 255, smoothing: float = 1.0) -> float:

@@ -5,7 +5,7 @@ import torch
 from torch.optim import SGD, lr_scheduler
 
 from runtime.errors import UsageError
-from trainer.schedule import ScheduleConfig
+from trainer.learning.schedule import ScheduleConfig
 
 STEPS = 50
 

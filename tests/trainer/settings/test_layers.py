@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import UsageError
-from trainer.config import TrainConfig
-from trainer.layers import Layer, build_config, config_values, leaves, merge
 from trainer.networks.catalogue import NETWORK_NAMES, network_from_dict, network_name
+from trainer.settings.config import TrainConfig
+from trainer.settings.layers import Layer, build_config, config_values, leaves, merge
 
 
 def layer(values: dict[str, Any], where: str = "a.toml") -> Layer:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import UsageError
-from trainer.config import TrainConfig
-from trainer.layers import Layer, config_values
-from trainer.recipes import RECIPES
-from trainer.settings import NONE, check_value
+from trainer.settings.checks import NONE, check_value
+from trainer.settings.config import TrainConfig
+from trainer.settings.layers import Layer, config_values
+from trainer.settings.recipes import RECIPES
 
 HEADER = "# The settings of this run. Another run with them: segtool train DATA --out RUN --config THIS_FILE\n\n"
 

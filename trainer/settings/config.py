@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 
 from runtime.errors import CheckpointError, UsageError
 from trainer.data.augment import Augmentation
-from trainer.losses import LossConfig
+from trainer.learning.losses import LossConfig
+from trainer.learning.optimise import OptimiserConfig
+from trainer.learning.schedule import ScheduleConfig
 from trainer.networks.catalogue import NetworkConfig, network_from_dict, network_name, network_to_dict
 from trainer.networks.unet import UNetConfig, require_size
-from trainer.optimise import OptimiserConfig
-from trainer.schedule import ScheduleConfig
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from runtime.errors import CheckpointError, UsageError
-from trainer.config import TrainConfig
 from trainer.data.augment import Augmentation
-from trainer.losses import LossConfig
+from trainer.learning.losses import LossConfig
+from trainer.learning.optimise import OptimiserConfig
+from trainer.learning.schedule import ScheduleConfig
 from trainer.networks.unet import UNetConfig
-from trainer.optimise import OptimiserConfig
 from trainer.precision import resolve_precision
-from trainer.schedule import ScheduleConfig
+from trainer.settings.config import TrainConfig
 
 
 def test_train_config_through_json_comes_back_equal() -> None:

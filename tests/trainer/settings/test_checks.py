@@ -4,7 +4,7 @@ from typing import Any, Literal
 import pytest
 
 from runtime.errors import UsageError
-from trainer.settings import check_settings, parse_size
+from trainer.settings.checks import check_settings, parse_size
 
 
 @dataclass(frozen=True, kw_only=True)

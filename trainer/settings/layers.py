@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from runtime.errors import UsageError
-from trainer.config import TrainConfig
 from trainer.data.augment import Augmentation
-from trainer.losses import LossConfig
+from trainer.learning.losses import LossConfig
+from trainer.learning.optimise import OptimiserConfig
+from trainer.learning.schedule import ScheduleConfig
 from trainer.networks.catalogue import network_from_dict, network_to_dict
-from trainer.optimise import OptimiserConfig
-from trainer.schedule import ScheduleConfig
-from trainer.settings import Label, check_settings, check_value, parse_size, require_known
+from trainer.settings.checks import Label, check_settings, check_value, parse_size, require_known
+from trainer.settings.config import TrainConfig
 
 Values = dict[str, Any]
 

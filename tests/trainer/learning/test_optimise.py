@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from runtime.errors import UsageError
-from trainer.optimise import OptimiserConfig, build_optimiser, set_learning_rate
+from trainer.learning.optimise import OptimiserConfig, build_optimiser, set_learning_rate
 
 
 class Small(nn.Module):

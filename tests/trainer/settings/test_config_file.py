@@ -4,16 +4,16 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import UsageError
-from trainer.config import TrainConfig
-from trainer.config_file import read_config_file, recipe_layer, to_toml
 from trainer.data.augment import Augmentation
-from trainer.layers import build_config, merge
-from trainer.losses import LossConfig
+from trainer.learning.losses import LossConfig
+from trainer.learning.optimise import OptimiserConfig
+from trainer.learning.schedule import ScheduleConfig
 from trainer.networks.catalogue import NETWORK_NAMES, network_from_dict
-from trainer.optimise import OptimiserConfig
-from trainer.recipes import RECIPES
 from trainer.run_folder import RunFolder
-from trainer.schedule import ScheduleConfig
+from trainer.settings.config import TrainConfig
+from trainer.settings.config_file import read_config_file, recipe_layer, to_toml
+from trainer.settings.layers import build_config, merge
+from trainer.settings.recipes import RECIPES
 
 
 @pytest.mark.parametrize("network", NETWORK_NAMES)
