@@ -18,7 +18,7 @@ SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
 def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") -> Scores:
     """Runs every frame of a split through the file and scores one confusion matrix of them all.
 
-    Images are resized with antialiasing and truth by nearest: these are the scores at the network's size.
+    Images are resized with antialiasing and truth by a vote (`resize_labels`): scores are at the network's size.
 
     Args:
         segmenter: an open one; left open.

@@ -135,7 +135,7 @@ def predict_labels(segmenter: Segmenter, image_hwc: npt.NDArray[np.uint8]) -> tu
         image_hwc: uint8 [H, W, 3] RGB.
 
     Returns:
-        uint8 [H, W] labels at the image's own size, by nearest from the network's size, and whether they are valid.
+        uint8 [H, W] labels at the image's own size, brought there by `resize_labels`, and whether they are valid.
     """
     spec = segmenter.spec
     frame = np.ascontiguousarray(resize_image(image_hwc, spec.height_px, spec.width_px))

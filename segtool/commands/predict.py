@@ -22,7 +22,8 @@ A label PNG holds one class id per pixel, as numbers 0, 1, 2, ... at the image's
 def predict(file: Path, images: Path, out: Path, overlay: bool, provider: str) -> None:
     """Label every image with FILE.onnx: OUT/NAME.png, at the image's own size.
 
-    Each image is resized with antialiasing to the network's size; the labels go back by nearest.
+    Each image is resized with antialiasing to the network's size. The labels go back by the nearest pixel, or by a vote
+    where the image is the smaller one.
     """
     from runtime.segmenter import Segmenter
     from segtool.console import say

@@ -27,7 +27,7 @@ _FOLDERS = {split: (split, False) for split in SPLITS} | {f"{split}annot": (spli
 
 
 def find(names: Iterable[str]) -> Layout | None:
-    """Finds a place where pictures stand in `train` or `val` and in the folder of that name with `annot` at its end.
+    """Finds a place with a folder of masks, `trainannot`, `valannot` or `testannot`, and any picture.
 
     Args:
         names: every file of the source, "/"-separated.
@@ -41,7 +41,7 @@ def find(names: Iterable[str]) -> Layout | None:
         if folders and folders[-1] in _FOLDERS:
             root = "".join(f"{folder}/" for folder in folders[:-1])
             places.setdefault(root, {}).setdefault(folders[-1], []).append(file)
-    roots = (root for root, folders in places.items() if any(f"{split}annot" in folders for split in SPLITS))
+    roots = (root for root, folders in places.items() if _holds_masks(folders) and _holds_pictures(folders))
     root_or_none = only_root(roots, "CamVid's folders, such as trainannot,")
     if root_or_none is None:
         return None
@@ -57,3 +57,11 @@ def find(names: Iterable[str]) -> Layout | None:
             else:
                 (masks if holds_masks else photos).append(((split, stem(file)), path))
     return match_files(NAME, root_or_none, photos, masks, others)
+
+
+def _holds_masks(folders: dict[str, list[str]]) -> bool:
+    return any(_FOLDERS[folder][1] for folder in folders)
+
+
+def _holds_pictures(folders: dict[str, list[str]]) -> bool:
+    return any(is_picture(file) for files in folders.values() for file in files)

@@ -22,6 +22,7 @@ from trainer.data.label_space import NAMES, Colour, LabelSpace, label_space
 FILE = "classes.toml"
 DEFAULT_NAME = "own"
 MAX_CLASSES = 255  # labels 0..254; 255 is the ignored one
+_SHOWN = 200  # characters of a wrong value in a message
 
 _TOP_KEYS = ("name", "classes", "ignore_ids", "ignore_colours")
 _CLASS_KEYS = ("name", "ids", "colours", "palette")
@@ -43,9 +44,7 @@ def read_classes(data: bytes, where: str) -> LabelSpace:
     """
     document = _parse(data, where)
     _check_keys(document, _TOP_KEYS, where)
-    entries = document.get("classes")
-    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CLASSES or not _all_tables(entries):
-        raise _fault(where, f"1 to {MAX_CLASSES} tables [[classes]]", entries, "add one for each class")
+    entries = _entries(document, where)
     for place, entry in enumerate(entries):
         _check_keys(entry, _CLASS_KEYS, f"{where}: class {place}")
     kind = _kind(document, entries, where)
@@ -75,12 +74,23 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
         raise DataError(f"{where}: expected TOML in UTF-8, got text that is not ({error}); correct it") from error
 
 
+def _entries(document: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    entries = document.get("classes")
+    if not isinstance(entries, list) or not _all_tables(entries):
+        raise _fault(where, f"1 to {MAX_CLASSES} tables [[classes]]", entries, "add one for each class")
+    if not 1 <= len(entries) <= MAX_CLASSES:
+        raise DataError(
+            f"{where}: expected 1 to {MAX_CLASSES} tables [[classes]], got {len(entries)}; give one for each class"
+        )
+    return entries
+
+
 def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else "remove it"
-            raise DataError(f"{where}: expected the keys {', '.join(known)}, got {key!r}; {advice}")
+            raise DataError(f"{where}: expected the keys {', '.join(known)}, got {_shown(key)}; {advice}")
 
 
 def _kind(document: Mapping[str, Any], entries: list[dict[str, Any]], where: str) -> str:
@@ -165,4 +175,13 @@ def _all_tables(entries: list[Any]) -> bool:
 
 
 def _fault(where: str, expected: str, got: object, advice: str = "correct it") -> DataError:
-    return DataError(f"{where}: expected {expected}, got {'nothing' if got is None else repr(got)}; {advice}")
+    return DataError(f"{where}: expected {expected}, got {'nothing' if got is None else _shown(got)}; {advice}")
+
+
+def _shown(got: object) -> str:
+    """A stranger's value in one line of a message."""
+    try:
+        text = repr(got)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"

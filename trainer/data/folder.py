@@ -7,6 +7,7 @@ Both orders are taken, `train/images/1.jpg` with `train/masks/1.png`, and `image
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from trainer.data.classes_file import FILE
 from trainer.data.layout import SPLITS, Key, Layout, is_picture, match_files, only_root, stem
 
 NAME = "folder"
@@ -21,7 +22,7 @@ class _Place:
 
 
 def find(names: Iterable[str]) -> Layout | None:
-    """Finds the place that has pictures in both `images` and `masks`, a folder a split.
+    """Finds the place that has pictures in both `images` and `masks`, or in one of them beside `classes.toml`.
 
     Args:
         names: every file of the source, "/"-separated.
@@ -30,7 +31,10 @@ def find(names: Iterable[str]) -> Layout | None:
         DataError: there is more than one such place.
     """
     places: dict[str, _Place] = {}
+    described: set[str] = set()
     for name in names:
+        if name.rpartition("/")[2] == FILE:
+            described.add(name.removesuffix(FILE))
         folders = name.split("/")
         at = next((at for at in range(len(folders) - 2) if _is_place(folders[at], folders[at + 1])), None)
         if at is None:
@@ -43,9 +47,10 @@ def find(names: Iterable[str]) -> Layout | None:
             (place.photos if kind == _PHOTOS else place.masks).append((key, path))
         else:
             place.others.append(path)
-    root_or_none = only_root(
-        (root for root, place in places.items() if place.photos and place.masks), f"folders {_PHOTOS} and {_MASKS}"
-    )
+    whole = [root for root, place in places.items() if place.photos and place.masks]
+    # with all masks gone the photos would pass for pairs, unless the file beside them says what they are
+    half = [root for root in described & places.keys() if places[root].photos or places[root].masks]
+    root_or_none = only_root(whole or half, f"folders {_PHOTOS} and {_MASKS}")
     if root_or_none is None:
         return None
     found = places[root_or_none]

@@ -39,7 +39,8 @@ class FrameStore:
     Args:
         folder: made when the first frame is put in.
         cap_bytes: what the files may take together, from 0. Frames beyond it take the place of those that no run
-            has read for an hour; where there are none, they are not kept.
+            has read for an hour; where there are none, they are not kept. A frame larger than a sixteenth of it is
+            never kept.
 
     Raises:
         UsageError: a cap below 0.

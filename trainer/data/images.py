@@ -12,7 +12,7 @@ from runtime.spec import IGNORE_ID
 from trainer.data.picture_file import open_picture, upright
 
 Box = tuple[float, float, float, float]
-_NEAREST, _BOX = Image.Resampling.NEAREST, Image.Resampling.BOX
+_TIE = 1e-6  # area in old pixels below which two labels cover equally much
 
 
 def decode_image(data: bytes, where: str) -> npt.NDArray[np.uint8]:
@@ -85,24 +85,14 @@ def resize_labels(
         return labels_hw
     labels_hw, box = _cut(labels_hw, box)
     left, top, right, bottom = box
-    size = (width_px, height_px)
     if right - left <= width_px and bottom - top <= height_px:
-        return np.array(Image.fromarray(np.ascontiguousarray(labels_hw)).resize(size, _NEAREST, box=box))
-    counts = np.bincount(labels_hw.reshape(-1), minlength=IGNORE_ID + 1)
-    counts[IGNORE_ID] *= labels_hw.size  # the last to win, where it occurs at all
-    present = [label for label in np.argsort(counts, kind="stable").tolist() if counts[label]]
-    whole = box == (0, 0, labels_hw.shape[1], labels_hw.shape[0])
-    if whole and labels_hw.shape[0] % height_px == 0 and labels_hw.shape[1] % width_px == 0:
-        return _vote_in_blocks(labels_hw, height_px, width_px, present)
-    resized_hw = np.full((height_px, width_px), present[-1], dtype=np.uint8)
-    most_hw = np.zeros((height_px, width_px), dtype=np.uint8)  # share of a new pixel that the best label covers, of 255
-    for label in present:
-        plane = Image.fromarray(np.where(labels_hw == label, np.uint8(255), np.uint8(0)))
-        share_hw = np.asarray(plane.resize(size, _BOX, box=box))
-        wins_hw = share_hw > most_hw
-        resized_hw[wins_hw] = label
-        most_hw[wins_hw] = share_hw[wins_hw]
-    return resized_hw
+        picture = Image.fromarray(np.ascontiguousarray(labels_hw))
+        return np.array(picture.resize((width_px, height_px), Image.Resampling.NEAREST, box=box))
+    return _vote(
+        labels_hw,
+        _overlaps(labels_hw.shape[0], top, bottom, height_px),
+        _overlaps(labels_hw.shape[1], left, right, width_px),
+    )
 
 
 def _cut(labels_hw: npt.NDArray[np.uint8], box: Box | None) -> tuple[npt.NDArray[np.uint8], Box]:
@@ -114,27 +104,51 @@ def _cut(labels_hw: npt.NDArray[np.uint8], box: Box | None) -> tuple[npt.NDArray
     return part, (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
 
 
-def _vote_in_blocks(
-    labels_hw: npt.NDArray[np.uint8], height_px: int, width_px: int, present: list[int]
+def _overlaps(size: int, start: float, stop: float, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Which old pixels each of `count` new ones covers along one axis, and how much of each (0..1).
+
+    Returns:
+        Places `[K,count]` and shares `[K,count]`; where a new pixel covers fewer than K, its first place stands again,
+        with a share of 0.
+    """
+    edges = start + (stop - start) * np.arange(count + 1) / count  # whole numbers come out exactly
+    first = np.floor(edges[:-1]).astype(np.intp).clip(max=size - 1)
+    places = first + np.arange(int((np.ceil(edges[1:]) - first).max()))[:, np.newaxis]
+    shares = (np.minimum(edges[1:], places + 1) - np.maximum(edges[:-1], places)).clip(min=0)
+    return np.where((shares > 0) & (places < size), places, first), shares
+
+
+def _vote(
+    labels_hw: npt.NDArray[np.uint8],
+    rows: tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]],
+    columns: tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]],
 ) -> npt.NDArray[np.uint8]:
-    """The same vote where each new pixel is a block of whole old ones: most blocks hold one label, only the rest count.
+    """Most new pixels cover one label only; the others take a vote, by area.
 
     Args:
-        labels_hw: uint8 `[height_px * n, width_px * m]`.
-        height_px: of the result.
-        width_px: of the result.
-        present: the labels that occur; of equally many votes, the first wins.
+        labels_hw: uint8 `[H,W]`, the part that is resized.
+        rows: `_overlaps` of the new rows.
+        columns: `_overlaps` of the new columns.
     """
-    down, across = labels_hw.shape[0] // height_px, labels_hw.shape[1] // width_px
-    parts = [labels_hw[y::down, x::across] for y in range(down) for x in range(across)]
-    mixed_hw = np.zeros((height_px, width_px), dtype=np.bool_)
+    parts = [line.take(column, axis=1) for line in map(labels_hw.__getitem__, rows[0]) for column in columns[0]]
+    mixed_hw = np.zeros(parts[0].shape, dtype=np.bool_)
     for part in parts[1:]:
         mixed_hw |= part != parts[0]
-    resized_hw = parts[0].copy()
-    values = np.stack([part[mixed_hw] for part in parts])  # [old pixels of a block, mixed blocks]
-    votes = np.stack([(values == label).sum(axis=0, dtype=np.uint32) for label in present])
-    resized_hw[mixed_hw] = np.array(present, dtype=np.uint8)[votes.argmax(axis=0)]
-    return resized_hw
+    y, x = np.nonzero(mixed_hw)
+    values = np.stack([part[y, x] for part in parts])  # [old pixels of a new one, mixed new ones]
+    areas = (rows[1][:, np.newaxis, y] * columns[1][np.newaxis, :, x]).reshape(values.shape)
+
+    counts = np.bincount(labels_hw.reshape(-1), minlength=IGNORE_ID + 1)
+    counts[IGNORE_ID] *= labels_hw.size  # the last to win, where it occurs at all
+    rarest_first = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
+    rank_of_label = np.zeros(IGNORE_ID + 1, dtype=np.intp)
+    rank_of_label[rarest_first] = np.arange(len(rarest_first))
+    ballots = rank_of_label[values] * len(y) + np.arange(len(y))
+    votes = np.bincount(ballots.reshape(-1), areas.reshape(-1), len(rarest_first) * len(y))
+    votes = votes.reshape(len(rarest_first), len(y))
+    winners = (votes > votes.max(axis=0) - _TIE).argmax(axis=0)  # the first of those that are equal
+    parts[0][y, x] = rarest_first[winners]
+    return parts[0]
 
 
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:

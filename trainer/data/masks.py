@@ -55,7 +55,8 @@ def decode_colours(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         uint8 `[H,W,3]`, RGB, the right way up.
 
     Raises:
-        DataError: not a PNG, damaged, over 50 megapixels, of 16 bits a channel, or with pixels that are not opaque.
+        DataError: not a PNG, damaged, over 50 megapixels, of 16 bits a channel, or with an alpha channel that is not
+            opaque everywhere (a transparent colour of a palette counts as that colour).
     """
     _require_png(data, where)
     with open_picture(data, where) as image:

@@ -1,6 +1,7 @@
 """What a training run is told, as one frozen value that is written into the run and into every checkpoint."""
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -89,8 +90,11 @@ class TrainConfig:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values, ready for JSON."""
-        return {**dataclasses.asdict(self), "network": network_to_dict(self.network)}
+        """Nested plain values, equal to what JSON gives back of them: lists where the settings have tuples."""
+        values: dict[str, Any] = json.loads(
+            json.dumps({**dataclasses.asdict(self), "network": network_to_dict(self.network)})
+        )
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> "TrainConfig":

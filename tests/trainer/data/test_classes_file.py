@@ -84,8 +84,20 @@ def test_read_classes_other_encoding_is_refused() -> None:
 
 def test_read_classes_more_than_255_are_refused() -> None:
     text = "".join(f'[[classes]]\nname = "c{number}"\nids = [{number}]\n' for number in range(256))
-    with pytest.raises(DataError, match="expected 1 to 255 tables"):
+    with pytest.raises(DataError, match=r"expected 1 to 255 tables \[\[classes\]\], got 256; give"):
         read_classes(text.encode(), "classes.toml")
+    with pytest.raises(DataError, match="got 0; give"):
+        read_classes(b"classes = []", "classes.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("0x" + "f" * 6000, "a number of thousands of digits"), ("'" + "f" * 60_000 + "'", r"'fff.*\(60002 characters\)")],
+)
+def test_read_classes_huge_value_is_a_short_error(value: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"whole numbers from 0 to 65535, got {message}; correct it") as caught:
+        read_classes(f"{ROAD}ids = [{value}]".encode(), "set/classes.toml")
+    assert len(str(caught.value)) < 400
 
 
 def test_read_classes_just_the_classes_of_a_known_space_may_have_its_name() -> None:

@@ -1,4 +1,5 @@
 import io
+import math
 import random
 import struct
 import tracemalloc
@@ -6,6 +7,8 @@ import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -249,6 +252,42 @@ def test_resize_labels_shrunk_votes_as_a_count_over_blocks() -> None:
         best = np.flatnonzero(votes == votes.max())
         rarest_first = [label for label in (2, 1, 0, 255) if label in best]
         assert resized[row, column] == rarest_first[0]
+
+
+def covered(start: float, stop: float, count: int, size: int) -> list[dict[int, Fraction]]:
+    """For each new pixel of `count` along one axis the old ones it covers, and how much of each, without rounding."""
+    step = (Fraction(stop) - Fraction(start)) / count
+    edges = [Fraction(start) + at * step for at in range(count + 1)]
+    shares = [{old: min(high, old + 1) - max(low, old) for old in range(size)} for low, high in pairwise(edges)]
+    return [{old: share for old, share in each.items() if share > 0} for each in shares]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "box"),
+    [
+        (4, 5, None),  # neither side divides
+        (9, 7, None),  # one side shrinks, by a whole number
+        (3, 20, None),  # one side shrinks, the other grows
+        (4, 5, (0.25, 1.5, 12.75, 8.0)),
+        (3, 3, (3.125, 0.0, 14.0, 9.0)),  # to the corner
+        (7, 11, (0.1, 0.2, 13.3, 8.7)),
+    ],
+)
+def test_resize_labels_shrunk_votes_by_the_area_that_exact_fractions_give(
+    height: int, width: int, box: tuple[float, float, float, float] | None
+) -> None:
+    left, top, right, bottom = box or (0.0, 0.0, 14.0, 9.0)
+    down, across = covered(top, bottom, height, 9), covered(left, right, width, 14)
+    for seed in range(5):
+        labels = np.random.default_rng(seed).choice(np.array([0, 1, 2, 255], np.uint8), (9, 14), p=[0.5, 0.3, 0.1, 0.1])
+        resized = resize_labels(labels, height, width, box)
+        touched = labels[int(top) : math.ceil(bottom), int(left) : math.ceil(right)]
+        order = sorted(np.unique(touched).tolist(), key=lambda label: (label == 255, (touched == label).sum(), label))
+        for row, column in np.ndindex(height, width):
+            areas = dict.fromkeys(order, Fraction(0))
+            for y, x in product(down[row], across[column]):
+                areas[int(labels[y, x])] += down[row][y] * across[column][x]
+            assert resized[row, column] == max(areas, key=areas.__getitem__)  # of equals the first
 
 
 def test_resize_labels_same_size_is_the_same_array() -> None:

@@ -56,6 +56,17 @@ def test_find_layout_photos_without_any_mask_are_refused() -> None:
         find_layout(("a/leftImg8bit/train/ulm/a_leftImg8bit.png", "a/gtFine/train/ulm/b_gtFine_color.png"))
     with pytest.raises(DataError, match="got none among 2 pictures"):
         find_layout(("train/1.jpg", "trainannot/2.png"))
+    with pytest.raises(DataError, match=r"got none among 1 pictures such as train/1\.jpg; add the masks"):
+        find_layout(("train/1.jpg", "trainannot/notes.txt"))
+
+
+@pytest.mark.parametrize(
+    "names", [("images/train/1.jpg", "images/val/1.jpg"), ("train/images/1.jpg", "val/images/2.jpg")]
+)
+@pytest.mark.parametrize("root", ["", "a/"])
+def test_find_layout_folder_without_masks_is_never_taken_for_pairs(names: tuple[str, ...], root: str) -> None:
+    with pytest.raises(DataError, match=rf"got none among 2 pictures such as {root}.*; add the masks"):
+        find_layout(tuple(root + name for name in (*names, "classes.toml")))
 
 
 def test_find_layout_nothing_known_says_what_was_looked_for() -> None:
@@ -63,3 +74,5 @@ def test_find_layout_nothing_known_says_what_was_looked_for() -> None:
         DataError, match=r"Cityscapes, CamVid or a folder with classes\.toml .* got 1 files such as x/7\.jpg"
     ):
         find_layout(("x/7.jpg",))
+    with pytest.raises(DataError, match=r"got 1 files such as trainannot/notes\.txt"):
+        find_layout(("trainannot/notes.txt",))

@@ -8,6 +8,7 @@ from trainer.data.augment import Augmentation
 from trainer.learning.losses import LossConfig
 from trainer.learning.optimise import OptimiserConfig
 from trainer.learning.schedule import ScheduleConfig
+from trainer.networks.catalogue import NETWORK_NAMES, network_from_dict
 from trainer.networks.unet import UNetConfig
 from trainer.precision import resolve_precision
 from trainer.settings.config import TrainConfig
@@ -26,6 +27,13 @@ def test_train_config_through_json_comes_back_equal() -> None:
         augmentation=Augmentation(min_scale=0.5, gamma=0.2),
     )
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())), "here") == config
+
+
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_train_config_to_dict_of_each_network_is_what_json_gives_back(name: str) -> None:
+    # a tuple in it would differ from the list in a checkpoint's record, and each resume and export be refused
+    values = TrainConfig(network=network_from_dict({"name": name})).to_dict()
+    assert json.loads(json.dumps(values)) == values
 
 
 @pytest.mark.parametrize(
