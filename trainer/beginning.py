@@ -8,7 +8,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, parse_flag_from_env
 from torch import Tensor, nn
 
-from runtime.errors import DataError
+from runtime.errors import DataError, UsageError
 from trainer.checkpoint import Checkpoint
 from trainer.data.class_shares import class_shares
 from trainer.data.dataset import Dataset as FrameSource
@@ -22,6 +22,8 @@ from trainer.settings.fit_options import FitOptions
 from trainer.state import describe_classes, describe_data
 from trainer.tracking import accelerate_tracker
 from trainer.transfer import init_from
+
+NAMES_SHOWN = 8
 
 
 def make_accelerator(config: TrainConfig, run: RunFolder, options: FitOptions) -> Accelerator:
@@ -58,6 +60,7 @@ def run_facts(
 
     Raises:
         CheckpointError: the run that is to go on was another one.
+        UsageError: it has more epochs behind it than it is to have in all.
     """
     facts: dict[str, Any] = {
         "config": config.to_dict(),
@@ -75,6 +78,11 @@ def run_facts(
             facts["class_shares"] = class_shares(source, limit=config.limit).tolist()
         return facts
     before = stored.record
+    if config.epochs < before["epoch"]:
+        raise UsageError(
+            f"--epochs {config.epochs}: {run.last} has {before['epoch']} epochs behind it; give at least that, "
+            "or leave it out"
+        )
     found = settle_differences(before, facts, str(run.last), allow_inexact=options.allow_inexact)
     since = [f"from epoch {before['epoch'] + 1}, image {before['images_seen'] + 1}: {text}" for text in found]
     kept = {name: before[name] for name in ("started_from", "class_shares")}
@@ -89,6 +97,14 @@ def start_weights(network: nn.Module, config: TrainConfig, options: FitOptions) 
     if options.init is not None:
         sources.append(init_from(network, options.init))
     return sources
+
+
+def start_line(source: dict[str, Any]) -> str:
+    """One of the entries of `start_weights` for people: where weights came from, how many, and what is made anew."""
+    anew = source["anew"]
+    more = f" and {len(anew) - NAMES_SHOWN} more" if len(anew) > NAMES_SHOWN else ""
+    names = f"; made anew: {', '.join(anew[:NAMES_SHOWN])}{more}" if anew else ""
+    return f"started from {source.get('file', source['source'])}: {source['taken']} tensors taken{names}"
 
 
 def class_weights(config: TrainConfig, facts: dict[str, Any], device: torch.device) -> Tensor | None:

@@ -39,6 +39,7 @@ class DryRunReport:
         memory_mb: the most that this process has used so far; of the GPU where there is one.
         loss: of the batch.
         without_gradient: parameters that the loss does not reach; frozen ones are not among them.
+        main_process: whether this process is the one that prints; only it saves, too.
     """
 
     seconds: dict[str, float]
@@ -48,6 +49,7 @@ class DryRunReport:
     memory_mb: float
     loss: float
     without_gradient: tuple[str, ...]
+    main_process: bool = True
 
     def text(self) -> str:
         """For people: a line a fact."""
@@ -74,8 +76,9 @@ def dry_run(config: TrainConfig, source: FrameSource, options: FitOptions | None
     options = replace(options or FitOptions(), resume=False, track="none", keep=0)
     if options.overfit is not None:
         config, source = few_images(config, source, options.overfit)
-    with tempfile.TemporaryDirectory(prefix="segtool-dry-run-") as folder, StopRequest() as stop:
-        session, progress = open_session(config, source, RunFolder(Path(folder)), stop, options)
+    with tempfile.TemporaryDirectory(prefix="segtool-dry-run-") as folder:
+        # a request that is not entered hears no signal: Ctrl-C ends a dry run, where there is nothing to save
+        session, progress = open_session(config, source, RunFolder(Path(folder)), StopRequest(), options)
         loaders = (session.loader, session.validation)
         with attended(*loaders), attended(*loaders):
             session.network.train()
@@ -93,12 +96,13 @@ def dry_run(config: TrainConfig, source: FrameSource, options: FitOptions | None
             warm: dict[str, float] = {}
             _timed(session, warm, "step", lambda: train_step(session, iter([batch]), progress, images))
             predicted = predict_batches(session.validated, session.validation, session.accelerator.device)
-            _timed(session, seconds, "validate", lambda: next(predicted))
+            validated_nhw, _, _ = _timed(session, seconds, "validate", lambda: next(predicted))
             _timed(session, seconds, "save", lambda: save(session, progress, best=True))
     reading = seconds["read"] / max(options.workers, 1)
     rate = images / max(reading, warm["step"]) if options.workers else images / (reading + warm["step"])
-    validated = len(source.splits["val"]) * seconds["validate"] / len(batch[0])
-    run_s = config.epochs * (session.sampler.count / rate + validated + seconds["save"])
+    validated = len(validated_nhw) * session.accelerator.num_processes
+    validation_s = len(source.splits["val"]) * seconds["validate"] / validated
+    run_s = config.epochs * (session.sampler.count / rate + validation_s + seconds["save"])
     return DryRunReport(
         seconds=seconds,
         step_s=warm["step"],
@@ -107,6 +111,7 @@ def dry_run(config: TrainConfig, source: FrameSource, options: FitOptions | None
         memory_mb=_memory_mb(session.accelerator.device),
         loss=loss,
         without_gradient=missed,
+        main_process=session.accelerator.is_main_process,
     )
 
 

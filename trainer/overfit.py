@@ -12,11 +12,13 @@ def few_images(config: TrainConfig, source: Dataset, count: int) -> tuple[TrainC
     """Settings and data for training and validating on the first `count` training images, as they are.
 
     Raises:
-        UsageError: there are not so many.
+        UsageError: there are not so many, or the settings have a limit of their own.
     """
+    if config.limit is not None:
+        raise UsageError(f"--overfit {count} says how many images, got --limit {config.limit} too; leave one out")
     names = source.frames("train")
     if count > len(names):
         raise UsageError(f"--overfit {count}: {source.path} has {len(names)} training frames; give at most that")
     splits = {"train": names[:count], "val": names[:count]}
     plain = Augmentation(crop=0.0, flip=0.0)
-    return replace(config, augmentation=plain, limit=None), replace(source, splits=splits)
+    return replace(config, augmentation=plain), replace(source, splits=splits)

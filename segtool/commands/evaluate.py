@@ -93,7 +93,7 @@ def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: 
         raise UsageError(
             f"{subject}: a run is scored by PyTorch, got --provider {provider}; leave it out, or give a FILE.onnx"
         )
-    if not subject.is_dir() and views:
+    if subject.is_file() and views:
         raise UsageError(
             f"{subject}: --flip and --scales average what a RUN's network says, got a file, whose graph answers one "
             "frame of one size; leave them out, or give the run's folder"

@@ -23,7 +23,7 @@ Examples:
   segtool train DATA --out runs/c --network encoder-unet --encoder resnet18 --weights imagenet --freeze-encoder 2
   segtool train DATA --out runs/d --config runs/a/config.toml --lr 5e-4 --set augmentation.noise=4
   segtool train DATA --out runs/e --network unet-fast --dry-run
-  accelerate launch --num_processes 2 -m segtool train DATA --out runs/f
+  accelerate launch --multi_gpu --num_processes 2 -m segtool train DATA --out runs/f
 
 Flags win over --config, --config over --recipe; each run leaves all of its settings in RUN/config.toml. A setting
 that a flag, a file or a recipe does not name has the recipe seed's value."""
@@ -64,11 +64,13 @@ def train(
     if dry_run:
         from trainer.dry_run import dry_run as try_out
 
-        say(try_out(settled, source, options).text())
+        report = try_out(settled, source, options)
+        if report.main_process:
+            say(report.text())
         return
     result = fit(settled, source, run, options)
     if result.main_process:
-        _report(result, data, run)
+        _report(result, data, run, options)
     if result.interrupted_by is not None:
         raise click.exceptions.Exit(128 + result.interrupted_by)
 
@@ -76,10 +78,13 @@ def train(
 train.sections = SECTIONS
 
 
-def _report(result: "FitResult", data: Path, run: Path) -> None:
+def _report(result: "FitResult", data: Path, run: Path, options: "FitOptions") -> None:
     if result.interrupted_by is not None:
-        start = ["accelerate", "launch", "--num_processes", str(result.processes), "-m"] if result.processes > 1 else []
-        command = shlex.join([*start, "segtool", "train", str(data), "--out", str(run), "--resume"])
+        # without --multi_gpu, Accelerate starts a single process where it finds fewer than two GPUs
+        launch = ["accelerate", "launch", "--multi_gpu", "--num_processes", str(result.processes), "-m"]
+        start = launch if result.processes > 1 else []
+        same = [] if options.overfit is None else ["--overfit", str(options.overfit)]  # else it is other data
+        command = shlex.join([*start, "segtool", "train", str(data), "--out", str(run), "--resume", *same])
         click.echo(f"interrupted, the state is saved in {run / 'last.safetensors'}; go on with: {command}", err=True)
         return
     progress = result.progress

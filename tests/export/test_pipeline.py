@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -17,7 +18,11 @@ from runtime.errors import CheckpointError, DataError, GateError, ModelFileError
 from runtime.segmenter import Result, Segmenter
 from trainer.data.dataset import open_dataset
 from trainer.evaluate import load_trained
+from trainer.loop import fit
+from trainer.networks.catalogue import NETWORK_NAMES, network_from_dict
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from trainer.settings.config import TrainConfig
+from trainer.settings.fit_options import FitOptions
 
 
 @pytest.fixture
@@ -54,6 +59,22 @@ def test_export_run_spec_names_the_training(run: Path, pairs: Path) -> None:
     assert training["data"] == pairs.name
     assert training["data_sha256"] == open_dataset(pairs).fingerprint()
     assert str(pairs.parent) not in json.dumps(dict(training))
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORK_NAMES if name != "deeplabv3"])  # it has no small shape
+def test_export_run_of_each_network_passes_without_a_batch_norm(pairs: Path, tmp_path: Path, name: str) -> None:
+    shape = {"width": 2} if name != "unet-fast" else {"channels": [4, 4], "blocks": [0, 1]}
+    network = network_from_dict({"name": name, **shape})
+    config = TrainConfig(height_px=64, width_px=96, epochs=1, precision="no", network=network)
+    fit(config, open_dataset(pairs), tmp_path / "run", FitOptions(panel_every=0, overfit=2))
+    model = export_run(tmp_path / "run", provider="cpu").model
+    with Segmenter(model, "cpu") as segmenter:
+        assert segmenter.spec.training["config"] == config_in(tmp_path / "run")
+    assert "BatchNormalization" not in {node.op_type for node in onnx.load(model).graph.node}
+
+
+def config_in(run: Path) -> dict:
+    return json.loads((run / "config.json").read_text())
 
 
 def swapped_channels(deploy: Deploy) -> None:

@@ -48,6 +48,11 @@ def test_eval_of_neither_run_nor_file_gives_4(pairs_folder, tmp_path, capsys):
     assert "absent" in capsys.readouterr().err
 
 
+def test_eval_of_neither_over_views_says_that_nothing_is_there(pairs_folder, tmp_path, capsys):
+    assert run(["eval", str(tmp_path / "absent"), str(pairs_folder), "--flip"]) == 4
+    assert "absent: expected" in capsys.readouterr().err
+
+
 def test_eval_of_a_run_prints_what_the_trainer_counts(monkeypatch, tmp_path, capsys):
     asked = []
 

@@ -67,7 +67,7 @@ def test_train_help_needs_no_torch(segtool_process):
         (["--unsure", "guess"], "--unsure"),
         (["--track", "paper"], "--track"),
         (["--allow-inexact"], "--allow-inexact is about how a run goes on, got it without --resume"),
-        (["--freeze-encoder", "2"], "--freeze-encoder needs a network over an encoder, got --network unet"),
+        (["--freeze-encoder", "-1"], "--freeze-encoder must be 0 or more epochs, got -1"),
         (["--overfit", "0"], "--overfit must be 1 or more images, got 0"),
         (["--config", "absent.toml"], "absent.toml: expected a TOML file"),
     ],
@@ -99,16 +99,44 @@ def test_train_resume_opens_the_data_as_the_run_had_it(asked, pairs_folder, tmp_
     assert (call.source.label_space.name, call.source.unsure) == ("cityscapes", "nearest")
 
 
-def test_train_dry_run_prints_the_report_and_trains_nothing(asked, monkeypatch, pairs_folder, tmp_path, capsys):
+@pytest.mark.parametrize(("flag", "value"), [("--init", "runs/a"), ("--weights", "imagenet")])
+def test_train_resume_with_weights_to_begin_with_is_refused(asked, pairs_folder, tmp_path, capsys, flag, value):
+    assert run(["train", str(pairs_folder), "--out", str(tmp_path), "--resume", flag, value]) == 2
+    assert f"{flag} is about how a run begins, got it with --resume" in capsys.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("processes", "flags", "command"),
+    [
+        (1, [], "segtool train {data} --out {run} --resume"),
+        (1, ["--overfit", "2"], "segtool train {data} --out {run} --resume --overfit 2"),
+        (2, [], "accelerate launch --multi_gpu --num_processes 2 -m segtool train {data} --out {run} --resume"),
+    ],
+)
+def test_train_interrupted_says_how_the_same_run_goes_on(
+    monkeypatch, pairs_folder, tmp_path, capsys, processes, flags, command
+):
+    ended = SimpleNamespace(main_process=True, interrupted_by=2, processes=processes)
+    monkeypatch.setattr(trainer.loop, "fit", lambda *_: ended)
+    assert run(["train", str(pairs_folder), "--out", str(tmp_path / "run"), *flags]) == 130
+    told = capsys.readouterr().err.splitlines()[0]
+    assert told.endswith("go on with: " + command.format(data=pairs_folder, run=tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("main_process", "printed"), [(True, "it fits\n"), (False, "")])
+def test_train_dry_run_prints_one_report_and_trains_nothing(
+    asked, monkeypatch, pairs_folder, tmp_path, capsys, main_process, printed
+):
     tried = []
 
     def dry_run(config, source, options):
         tried.append((config.epochs, source.path, options.workers))
-        return SimpleNamespace(text=lambda: "it fits")
+        return SimpleNamespace(text=lambda: "it fits", main_process=main_process)
 
     monkeypatch.setattr("trainer.dry_run.dry_run", dry_run)
     flags = ["--dry-run", "--epochs", "3", "--workers", "0"]
     assert run(["train", str(pairs_folder), "--out", str(tmp_path / "run"), *flags]) == 0
     assert tried == [(3, pairs_folder, 0)]
-    assert capsys.readouterr().out == "it fits\n"
+    assert capsys.readouterr().out == printed
     assert asked == []

@@ -89,6 +89,10 @@ def test_new_config_none_takes_away_what_a_layer_below_gave(tmp_path):
     ("flags", "message"),
     [
         ({"network__name": "unet-fast", "network__depth": 3}, "--depth is not a setting of the network unet-fast"),
+        (
+            {"settings": ["network.widht=3"]},
+            "network.widht is not a setting of the network unet; did you mean width",
+        ),
         ({"network__name": "unet", "network__up": "nearest"}, "--up must be one of learned, bilinear, got 'nearest'"),
         ({"size": "12x"}, "--size must be a number or WIDTHxHEIGHT, got '12x'"),
         ({"size": "100"}, "100x100; the nearest that fit: 96x96 or 112x112"),

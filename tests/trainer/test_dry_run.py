@@ -1,3 +1,6 @@
+import itertools
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +73,26 @@ def test_dry_run_report_text_is_as_written_here() -> None:
         "speed             40.0 images/s, the whole run about 10 min",
         "parameters that get no gradient: none",
     ]
+
+
+def test_dry_run_interrupted_ends_at_once_and_leaves_nothing(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("trainer.dry_run.save", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        dry_run(config(), open_dataset(pairs))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_estimates_validation_by_the_frames_of_its_own_batch(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # every part takes 1 s by this clock; 12 training images in one batch, 4 validation frames in another
+    ticks = itertools.count()
+    monkeypatch.setattr("trainer.dry_run.time.perf_counter", lambda: float(next(ticks)))
+    report = dry_run(config(batch_size=12, epochs=1), open_dataset(pairs))
+    assert report.run_s == 1 + 1 + 1 + 1  # reading and a step, validation, saving
 
 
 def test_dry_run_bad_frame_is_named(pairs: Path, tmp_path: Path) -> None:

@@ -150,6 +150,12 @@ def test_fit_overfit_on_more_images_than_there_are_is_refused(pairs: Path, tmp_p
         fit(config(), open_dataset(pairs), tmp_path / "run", FitOptions(overfit=13))
 
 
+def test_fit_overfit_beside_a_limit_is_refused(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--overfit 2 says how many images, got --limit 5 too"):
+        fit(config(limit=5), open_dataset(pairs), tmp_path / "run", FitOptions(overfit=2))
+    assert not (tmp_path / "run").exists()
+
+
 def test_fit_average_is_what_best_holds_and_validation_scored(pairs: Path, tmp_path: Path) -> None:
     fit(config(epochs=1, ema=0.5), open_dataset(pairs), tmp_path / "run")
     last = load_checkpoint(tmp_path / "run" / "last.safetensors")
@@ -246,6 +252,24 @@ def test_fit_frozen_encoder_keeps_its_weights_then_learns(
     assert not torch.equal(frozen["head.weight"], start["head.weight"])
     fit(config(epochs=2, **settings), source, tmp_path / "run", FitOptions(resume=True))
     assert not torch.equal(weights(tmp_path / "run")["encoder.0.weight"], start["encoder.0.weight"])
+
+
+def test_fit_frozen_encoder_of_a_plain_unet_is_its_way_down(pairs: Path, trained_run: Path, tmp_path: Path) -> None:
+    settings = config(epochs=1, network=UNetConfig(width=8, depth=2), freeze_encoder_epochs=1)
+    fit(settings, open_dataset(pairs), tmp_path / "run", FitOptions(init=trained_run))
+    before, after = weights(trained_run, "best"), weights(tmp_path / "run")
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if name.startswith(("stem.", "down."))}
+
+
+def test_fit_init_with_another_head_says_what_is_made_anew(
+    pairs: Path, trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(epochs=1, network=UNetConfig(width=8, depth=2))
+    fit(settings, open_dataset(pairs, "cityscapes"), tmp_path / "run", FitOptions(init=trained_run))
+    line = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("started from"))
+    assert line.startswith(f"started from {trained_run.name}/best.safetensors: ")
+    assert line.endswith("; made anew: head.weight, head.bias")
 
 
 def test_fit_init_starts_from_another_runs_weights(pairs: Path, trained_run: Path, tmp_path: Path) -> None:

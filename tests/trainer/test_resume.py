@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from runtime.errors import CheckpointError
+from runtime.errors import CheckpointError, UsageError
 from trainer.checkpoint import load_checkpoint
 from trainer.data.dataset import open_dataset
 from trainer.display import TrainDisplay
@@ -19,9 +19,11 @@ from trainer.learning.losses import LossConfig
 from trainer.learning.optimise import OptimiserConfig
 from trainer.learning.schedule import ScheduleConfig
 from trainer.loop import fit
+from trainer.networks.catalogue import NETWORK_NAMES, network_from_dict
 from trainer.networks.encoder_unet import EncoderUNetConfig
 from trainer.networks.unet import UNetConfig
 from trainer.resume import settle_differences
+from trainer.run_folder import RunFolder
 from trainer.settings.config import TrainConfig
 from trainer.settings.fit_options import FitOptions
 
@@ -132,6 +134,27 @@ def test_fit_stopped_again_and_again_ends_with_the_same_bytes(
         options, sittings = (RESUME if result.interrupted_by else QUIET), sittings + 1
     assert sittings == 4
     assert same_tensors(tmp_path / "straight", tmp_path / "pieces")
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORK_NAMES if name != "deeplabv3"])  # it has no small shape
+def test_fit_each_network_is_resumed_by_the_settings_that_it_stored(pairs: Path, tmp_path: Path, name: str) -> None:
+    shape = {"unet": {"width": 2}, "unet-fast": {"channels": [4, 4], "blocks": [0, 1]}}.get(name, {"width": 2})
+    settings = config(height_px=64, width_px=64, epochs=1, network=network_from_dict({"name": name, **shape}))
+    source, run = open_dataset(pairs), tmp_path / "run"
+    fit(settings, source, run, replace(QUIET, overfit=2))
+    stored = RunFolder(run).stored_config()
+    assert stored == replace(settings, augmentation=stored.augmentation)
+    again = fit(replace(settings, epochs=2), source, run, replace(RESUME, overfit=2))
+    assert (again.progress.epoch, again.epochs_trained) == (2, 1)
+
+
+def test_fit_resumed_for_fewer_epochs_than_it_has_is_refused(pairs: Path, tmp_path: Path) -> None:
+    source, run = open_dataset(pairs), tmp_path / "run"
+    fit(config(epochs=2), source, run, QUIET)
+    with pytest.raises(UsageError, match=r"--epochs 1: .*last\.safetensors has 2 epochs behind it"):
+        fit(config(epochs=1), source, run, RESUME)
+    assert json.loads((run / "config.json").read_text())["epochs"] == 2
+    assert fit(config(epochs=2), source, run, RESUME).epochs_trained == 0
 
 
 def test_fit_network_with_dropout_resumes_exactly(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import PIL
+from PIL import features
 
 from runtime.errors import UsageError
 from trainer.data import colours
@@ -14,6 +15,7 @@ from trainer.data.dataset import Dataset, Frame, file_hash
 from trainer.data.frame_store import FrameStore
 
 DEFAULT_CAP_BYTES = 4 * 2**30
+DECODER = (PIL.__version__, features.version("libjpeg_turbo"))  # another one may round otherwise
 VERSION = 1  # of decoding; a change of what any frame's bytes are decoded to makes the cache stale
 
 
@@ -77,7 +79,7 @@ def cached(dataset: Dataset, folder: Path | None = None, cap_bytes: int = DEFAUL
         DataError: a file of the data set can't be read.
         UsageError: a cap below 0, or no default place for the folder.
     """
-    space, way = dataset.label_space, (VERSION, colours.VERSION, PIL.__version__, dataset.layout, dataset.unsure)
+    space, way = dataset.label_space, (VERSION, colours.VERSION, *DECODER, dataset.layout, dataset.unsure)
     meaning = hashlib.sha256(repr((way, space)).encode(errors="surrogateescape")).hexdigest()
     store = FrameStore(default_folder() if folder is None else folder, cap_bytes)
     result = CachedDataset(dataset=dataset, store=store, meaning=meaning)

@@ -69,7 +69,7 @@ def read_classes(data: bytes, where: str) -> LabelSpace:
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))  # some editors put a byte order mark before the text
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise DataError(f"{where}: expected TOML in UTF-8, got text that is not ({error}); correct it") from error
 

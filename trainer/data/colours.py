@@ -6,7 +6,7 @@ class whose colour happens to be second nearest.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ Unsure = Literal["nearby", "nearest", "ignore"]
 
 CONFIDENT_DISTANCE = 18  # in RGB; JPEG at quality 95 moves a pixel less than this where its surroundings are uniform
 REACH_PX = 2  # chroma at half resolution, smoothed when it is brought back, spreads an edge over this many pixels
-VERSION = 1  # of the way colours are decided; a change makes what `cache` holds stale
+BLEND_REACH_PX = 3  # how far from an unsure pixel a sure one may still be a blend
+VERSION = 2  # of the way colours are decided; a change makes what `cache` holds stale
 
 _MAX_COLOURS = 32  # five bits of a score hold the colour's key, see _score_weights; and one bit each in a uint32
 _BLOCK_PX = 4096  # pixels scored at a time: the scores of 29 colours stay within a 512 KiB cache
@@ -124,14 +125,19 @@ def _sure_around(
     """Which colours are sure within `REACH_PX` to each side of every pixel: uint32 `[N]`, one bit a rank of luma."""
     bit_of_colour = np.uint32(1) << np.argsort(_Lumas.of(colours).order).astype(np.uint32)
     bits_hw = np.where(unsure_px, np.uint32(0), bit_of_colour[indices]).reshape(height, width)
+    return _spread(bits_hw, REACH_PX).reshape(-1)
+
+
+def _spread(bits_hw: npt.NDArray[Any], reach_px: int) -> npt.NDArray[Any]:
+    """Each pixel's bits (or truth), or-ed over the square of so many pixels to each side."""
     for axis in (0, 1):
         source = np.moveaxis(bits_hw, axis, 0)
         bits_hw = bits_hw.copy()
         target = np.moveaxis(bits_hw, axis, 0)
-        for shift in range(1, REACH_PX + 1):
+        for shift in range(1, reach_px + 1):
             target[shift:] |= source[:-shift]
             target[:-shift] |= source[shift:]
-    return bits_hw.reshape(-1)
+    return bits_hw
 
 
 def _outvoted(
@@ -143,7 +149,8 @@ def _outvoted(
 ) -> npt.NDArray[np.bool_]:
     """Where a sure pixel `[N]` may be a blend: around it, a colour of like luma is sure on more pixels than its own.
 
-    A car's edge before a house has a car's luma and half its chroma: exactly the colour of a truck.
+    A car's edge before a house has a car's luma and half its chroma: exactly the colour of a truck. Only where a pixel
+    near by is unsure: far from one nothing was blended, and a single odd pixel must not change the rest of a PNG.
     """
     lumas = _Lumas.of(colours)
     rank_of_colour = np.argsort(lumas.order).astype(np.uint8)
@@ -152,7 +159,8 @@ def _outvoted(
     bits_of_rank = (alike * (np.uint32(1) << np.arange(len(colours), dtype=np.uint32))).sum(axis=1, dtype=np.uint32)
     ranks = rank_of_colour[indices]
     around = _sure_around(indices, unsure_px, height, width, colours)
-    outvoted_px = ~unsure_px & (around & bits_of_rank[ranks] != 0)
+    blended_px = _spread(unsure_px.reshape(height, width), BLEND_REACH_PX).reshape(-1)
+    outvoted_px = ~unsure_px & blended_px & (around & bits_of_rank[ranks] != 0)
     places = np.flatnonzero(outvoted_px)
     padded = np.full((height + 2 * REACH_PX, width + 2 * REACH_PX), _MAX_COLOURS, dtype=np.uint8)
     padded[REACH_PX:-REACH_PX, REACH_PX:-REACH_PX] = np.where(unsure_px, _MAX_COLOURS, ranks).reshape(height, width)

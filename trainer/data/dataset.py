@@ -131,9 +131,11 @@ class Dataset:
         mask = (decode_ids if self.label_space.ids else decode_colours)(data[1], wheres[1])
         if mask.shape[:2] != image_hwc.shape[:2]:
             (height, width), (mask_height, mask_width) = image_hwc.shape[:2], mask.shape[:2]
+            turned = (mask_height, mask_width) == (width, height)
+            advice = "turn it as the photo's EXIF orientation turns the photo" if turned else "make both the same size"
             raise DataError(
                 f"{wheres[1]}: expected a mask of {width}x{height} as its photo {wheres[0]} is, "
-                f"got {mask_width}x{mask_height}; make both the same size"
+                f"got {mask_width}x{mask_height}; {advice}"
             )
         return image_hwc, mask
 

@@ -130,25 +130,23 @@ def _vote(
         rows: `_overlaps` of the new rows.
         columns: `_overlaps` of the new columns.
     """
-    parts = [line.take(column, axis=1) for line in map(labels_hw.__getitem__, rows[0]) for column in columns[0]]
-    mixed_hw = np.zeros(parts[0].shape, dtype=np.bool_)
-    for part in parts[1:]:
-        mixed_hw |= part != parts[0]
-    y, x = np.nonzero(mixed_hw)
-    values = np.stack([part[y, x] for part in parts])  # [old pixels of a new one, mixed new ones]
-    areas = (rows[1][:, np.newaxis, y] * columns[1][np.newaxis, :, x]).reshape(values.shape)
+    blocks = labels_hw.take(rows[0], axis=0).take(columns[0], axis=2)  # [old rows, new rows, old columns, new columns]
+    resized_hw = blocks.min(axis=0).min(axis=1)
+    y, x = np.nonzero(resized_hw != blocks.max(axis=0).max(axis=1))
+    areas = rows[1].T[y][:, :, np.newaxis] * columns[1].T[x][:, np.newaxis, :]  # [mixed new pixels, old rows, columns]
+    values = blocks[:, y, :, x].reshape(areas.shape)
 
     counts = np.bincount(labels_hw.reshape(-1), minlength=IGNORE_ID + 1)
     counts[IGNORE_ID] *= labels_hw.size  # the last to win, where it occurs at all
     rarest_first = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
     rank_of_label = np.zeros(IGNORE_ID + 1, dtype=np.intp)
     rank_of_label[rarest_first] = np.arange(len(rarest_first))
-    ballots = rank_of_label[values] * len(y) + np.arange(len(y))
-    votes = np.bincount(ballots.reshape(-1), areas.reshape(-1), len(rarest_first) * len(y))
-    votes = votes.reshape(len(rarest_first), len(y))
-    winners = (votes > votes.max(axis=0) - _TIE).argmax(axis=0)  # the first of those that are equal
-    parts[0][y, x] = rarest_first[winners]
-    return parts[0]
+    ballots = rank_of_label[values] + (np.arange(len(y)) * len(rarest_first))[:, np.newaxis, np.newaxis]
+    votes = np.bincount(ballots.reshape(-1), areas.reshape(-1), len(y) * len(rarest_first))
+    votes = votes.reshape(len(y), len(rarest_first))
+    winners = (votes > votes.max(axis=1, keepdims=True) - _TIE).argmax(axis=1)  # the first of those that are equal
+    resized_hw[y, x] = rarest_first[winners]
+    return resized_hw
 
 
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:

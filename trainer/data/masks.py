@@ -55,11 +55,12 @@ def decode_colours(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         uint8 `[H,W,3]`, RGB, the right way up.
 
     Raises:
-        DataError: not a PNG, damaged, over 50 megapixels, of 16 bits a channel, or with an alpha channel that is not
-            opaque everywhere (a transparent colour of a palette counts as that colour).
+        DataError: not a PNG, damaged, over 50 megapixels, of 16 bits a channel, with an index that its palette lacks,
+            or with an alpha channel that is not opaque everywhere (a palette's transparent colour counts as a colour).
     """
     _require_png(data, where)
     with open_picture(data, where) as image:
+        _require_in_palette(image, where)
         turned = upright(image)
         if "A" in turned.getbands():
             _require_opaque(turned.getchannel("A"), where)
@@ -70,6 +71,17 @@ def _require_png(data: bytes, where: str) -> None:
     if data and not data.startswith(PNG_MAGIC):
         kind = "a JPEG, which changes values" if data.startswith(b"\xff\xd8\xff") else f"bytes {data[:4].hex(' ')}"
         raise DataError(f"{where}: expected a PNG mask, got {kind}; write the masks as PNG")
+
+
+def _require_in_palette(image: Image.Image, where: str) -> None:
+    """Pillow takes an index that the palette lacks for black, which may be a class."""
+    if image.mode != "P" or image.palette is None:
+        return
+    entries, highest = len(image.palette.palette) // len(image.palette.mode), int(np.array(image).max())
+    if highest >= entries:
+        raise DataError(
+            f"{where}: expected palette indices from 0 to {entries - 1}, got {highest}; write the mask anew"
+        )
 
 
 def _require_opaque(alpha: Image.Image, where: str) -> None:

@@ -73,7 +73,7 @@ def require_size(height_px: int, width_px: int, stride_px: int) -> None:
     larger = f"{nearest(width_px, up=True)}x{nearest(height_px, up=True)}"
     choices = smaller if smaller == larger else f"{smaller} or {larger}"
     raise UsageError(
-        f"--size must be a multiple of {stride_px} and at least {smallest} in width and height for this depth, "
+        f"--size must be a multiple of {stride_px} and at least {smallest} in width and height for this network, "
         f"got {width_px}x{height_px}; "
         f"the nearest that fit: {choices}"
     )

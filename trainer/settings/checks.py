@@ -47,9 +47,14 @@ def require_known(keys: Iterable[str], known: Iterable[str], prefix: str, label:
     known = tuple(known)
     for key in keys:
         if key not in known:
-            similar = difflib.get_close_matches(key, known, n=1)
-            advice = f"did you mean {similar[0]}?" if similar else f"choose among {', '.join(known)}"
-            raise UsageError(f"{label(prefix + key)} is not known here; {advice}")
+            raise UsageError(f"{label(prefix + key)} is not known here; {suggestion(key, known)}")
+
+
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """What to do about a key that is not known: the one it looks like, else all that there are."""
+    known = tuple(known)
+    similar = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {similar[0]}?" if similar else f"choose among {', '.join(known)}"
 
 
 def check_value(value: Any, hint: Any, name: str) -> Any:  # noqa: ANN401 (whatever a file holds)

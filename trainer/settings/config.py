@@ -10,7 +10,7 @@ from trainer.data.augment import Augmentation
 from trainer.learning.losses import LossConfig
 from trainer.learning.optimise import OptimiserConfig
 from trainer.learning.schedule import ScheduleConfig
-from trainer.networks.catalogue import NetworkConfig, network_from_dict, network_name, network_to_dict
+from trainer.networks.catalogue import NetworkConfig, network_from_dict, network_to_dict
 from trainer.networks.unet import UNetConfig, require_size
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
@@ -77,17 +77,6 @@ class TrainConfig:
             raise UsageError(f"--ema must be from 0 to below 1, got {self.ema:g}; try 0.999, or leave it out")
         if self.freeze_encoder_epochs < 0:
             raise UsageError(f"--freeze-encoder must be 0 or more epochs, got {self.freeze_encoder_epochs}")
-        self._require_encoder()
-
-    def _require_encoder(self) -> None:
-        if hasattr(self.network, "encoder"):
-            return
-        asked = {"--freeze-encoder": self.freeze_encoder_epochs, "--encoder-rate": self.optimiser.encoder_rate - 1}
-        for flag in (flag for flag, value in asked.items() if value):
-            raise UsageError(
-                f"{flag} needs a network over an encoder, got --network {network_name(self.network)} without one; "
-                "leave it out, or give --encoder"
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, equal to what JSON gives back of them: lists where the settings have tuples."""

@@ -52,6 +52,9 @@ class FitOptions:
                 raise UsageError(f"{flag} must be 0 or more, got {value}; leave it out for the default")
         if self.overfit is not None and self.overfit < 1:
             raise UsageError(f"--overfit must be 1 or more images, got {self.overfit}; try 8, or leave it out")
+        begun_with = {"--weights": self.weights != "none", "--init": self.init is not None}
+        for flag in (flag for flag, given in begun_with.items() if given and self.resume):
+            raise UsageError(f"{flag} is about how a run begins, got it with --resume, which goes on; leave it out")
         if not 0 < self.worker_timeout_s < float("inf"):
             raise UsageError(
                 f"--worker-timeout must be above 0 s and finite, got {self.worker_timeout_s:g}; the default is 120"

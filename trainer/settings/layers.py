@@ -15,7 +15,7 @@ from trainer.learning.losses import LossConfig
 from trainer.learning.optimise import OptimiserConfig
 from trainer.learning.schedule import ScheduleConfig
 from trainer.networks.catalogue import network_from_dict, network_to_dict
-from trainer.settings.checks import Label, check_settings, check_value, parse_size, require_known
+from trainer.settings.checks import Label, check_settings, check_value, parse_size, require_known, suggestion
 from trainer.settings.config import TrainConfig
 
 Values = dict[str, Any]
@@ -111,8 +111,7 @@ def _merge_network(before: Values, values: Values, layer: Layer) -> Values:
     for key in asked:
         if key not in known:
             raise UsageError(
-                f"{layer.label(f'network.{key}')} is not a setting of the network {name}; "
-                f"leave it out, or choose among {', '.join(known)}"
+                f"{layer.label(f'network.{key}')} is not a setting of the network {name}; {suggestion(key, known)}"
             )
     return {**kept, "name": name, **check_settings(asked, settings, "network.", layer.label)}
 

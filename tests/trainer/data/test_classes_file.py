@@ -77,6 +77,10 @@ def test_read_classes_every_slip_is_named(text: str, message: str) -> None:
         read_classes(text.encode(), "set/classes.toml")
 
 
+def test_read_classes_byte_order_mark_changes_nothing() -> None:
+    assert read_classes(BY_ID.encode("utf-8-sig"), "c") == read_classes(BY_ID.encode(), "c")
+
+
 def test_read_classes_other_encoding_is_refused() -> None:
     with pytest.raises(DataError, match="expected TOML in UTF-8"):
         read_classes(b'name = "\xff"', "classes.toml")

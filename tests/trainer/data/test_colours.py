@@ -245,3 +245,18 @@ def test_labels_from_colours_more_colours_than_the_score_holds_are_refused() -> 
     space = LabelSpace("wide", ("a",), ((0, 0, 0),), (("a",),), colours, (0,) * 33)
     with pytest.raises(UsageError, match="at most 32 distinct mask colours, got 33"):
         labels_from_colours(np.zeros((1, 1, 3), np.uint8), space)
+
+
+def test_colours_of_a_lone_odd_pixel_leave_the_rest_of_an_exact_mask_alone() -> None:
+    """A vote everywhere would turn thin cars between buses, of like luma, into buses."""
+    space = label_space("cityscapes")
+    bus, truck = (np.array(space.colours[space.colours.index(colour)]) for colour in ((0, 60, 100), (0, 0, 230)))
+    mask = np.tile(bus.astype(np.uint8), (40, 40, 1))
+    mask[::6, :] = truck  # one row in six: outvoted by its surroundings
+    exact = labels_from_colours(mask, space)
+    mask[20, 20] = (255, 0, 255)  # no colour of the table
+    changed = labels_from_colours(mask, space) != exact
+    rows, columns = np.nonzero(changed)
+    assert np.abs(rows - 20).max(initial=0) <= 3
+    assert np.abs(columns - 20).max(initial=0) <= 3
+    assert len(np.unique(exact)) == 2

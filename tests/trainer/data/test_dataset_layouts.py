@@ -173,8 +173,16 @@ def test_read_mask_of_another_size_names_both(tree_folder: Path) -> None:
     write(tree_folder / "gtFine/train/ulm/ulm_1_gtFine_labelIds.png", mask(7, 7)[:, 1:])
     with pytest.raises(
         DataError,
-        match=r"ulm_1_gtFine_labelIds\.png: expected a mask of 10x6 as its photo .*ulm_1_leftImg8bit\.png is, got 9x6",
+        match=r"gtFine_labelIds\.png: expected a mask of 10x6 as its photo .*ulm_1_leftImg8bit\.png is, got 9x6; make",
     ):
+        open_dataset(tree_folder).read("train", 0)
+
+
+def test_read_photo_on_its_side_with_a_mask_that_is_not_says_what_to_turn(tree_folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo()).save(tree_folder / "leftImg8bit/train/ulm/ulm_1_leftImg8bit.png", exif=exif)
+    with pytest.raises(DataError, match=r"expected a mask of 6x10 as .* got 10x6; turn it as the photo's EXIF"):
         open_dataset(tree_folder).read("train", 0)
 
 

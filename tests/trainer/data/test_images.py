@@ -229,6 +229,7 @@ def test_resize_labels_enlarged_takes_the_pixel_under_each_centre() -> None:
         ([255, 255, 255, 3, 3, 255, 3, 3], [255, 3, 3, 3]),  # ignored pixels never win a tie, however rare
         ([3, 3, 3, 3, 3, 255, 3, 3], [3, 3, 3, 3]),
         ([4, 4, 4, 9, 4, 4, 4, 4, 4], [4, 4, 4]),  # a third is not the most: gone
+        ([6, 6, 6, 6], [6]),  # nothing to vote on
     ],
 )
 def test_resize_labels_shrunk_takes_what_covers_most_by_hand(old: list[int], new: list[int]) -> None:

@@ -115,6 +115,23 @@ def test_decode_colours_transparent_pixels_are_refused_and_opaque_taken() -> Non
         decode_colours(encode(opaque), "m.png")
 
 
+def test_decode_colours_transparent_colour_of_a_palette_is_that_colour() -> None:
+    indexed = Image.fromarray(np.array([[1, 0]], np.uint8))
+    indexed.putpalette([0, 255, 0, 200, 0, 10])
+    data = encode(indexed, transparency=bytes([0, 128]))
+    assert decode_colours(data, "m.png").tolist() == [[[200, 0, 10], [0, 255, 0]]]
+
+
+@pytest.mark.parametrize(("depth", "row"), [(8, b"\x00\x02\x01"), (2, b"\x18")])
+def test_decode_colours_index_that_the_palette_lacks_is_refused(depth: int, row: bytes) -> None:
+    assert decode_colours(png(depth, 3, [row], 3, bytes(range(9))), "m.png")[0].tolist() == [
+        [0, 1, 2],
+        *([[6, 7, 8], [3, 4, 5]] if depth == 8 else [[3, 4, 5], [6, 7, 8]]),
+    ]
+    with pytest.raises(DataError, match=r"m\.png: expected palette indices from 0 to 1, got 2; write the mask anew"):
+        decode_colours(png(depth, 3, [row], 3, bytes(6)), "m.png")
+
+
 def test_decode_colours_16_bits_are_refused() -> None:
     with pytest.raises(DataError, match="got a 16-bit PNG"):
         decode_colours(png(16, 2, [bytes(18)], 3), "m.png")

@@ -47,11 +47,6 @@ def test_train_config_to_dict_of_each_network_is_what_json_gives_back(name: str)
         ({"accumulate": 0}, "--accumulate must be 1 or more, got 0"),
         ({"ema": 1.0}, "--ema must be from 0 to below 1, got 1"),
         ({"freeze_encoder_epochs": -1}, "--freeze-encoder must be 0 or more epochs, got -1"),
-        ({"freeze_encoder_epochs": 2}, "--freeze-encoder needs a network over an encoder, got --network unet without"),
-        (
-            {"optimiser": OptimiserConfig(encoder_rate=0.1)},
-            "--encoder-rate needs a network over an encoder",
-        ),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, got -1"),
     ],
 )
