@@ -22,7 +22,7 @@ from runtime.spec import ModelSpec
 from trainer.data.augment import fit
 from trainer.data.dataset import Frame, open_dataset, spread_evenly
 from trainer.data.progress import track
-from trainer.evaluate import TrainedNetwork, load_trained
+from trainer.evaluate import TrainedNetwork, load_trained, require_classes
 from trainer.json_file import write_json
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from trainer.run_folder import RunFolder
@@ -131,6 +131,7 @@ def _parity_frames(run: Path, trained: TrainedNetwork, parity_data: Path | None,
         raise UsageError(f"--frames must be 1 or more, got {count}; the default is 200")
     data = parity_data if parity_data is not None else RunFolder(run).data_path()
     source = open_dataset(data, trained.label_space)
+    require_classes(source, trained)
     total = len(source.splits.get("val", ()))
     if total == 0:
         raise DataError(f"{data}: parity needs validation frames, found no val split; give another by --parity-data")

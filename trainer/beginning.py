@@ -99,6 +99,17 @@ def start_weights(network: nn.Module, config: TrainConfig, options: FitOptions) 
     return sources
 
 
+def unmatched_line(source: FrameSource) -> str | None:
+    """For people: photos without a mask and masks without a photo, which training leaves out; None where all match."""
+    names = [f"{name} ({split})" for split, files in source.unmatched.items() for name in files]
+    if not names:
+        return None
+    return (
+        f"{len(names)} photos or masks without the other are left out, such as {names[0]}; "
+        f"list them with: segtool data inspect {source.path}"
+    )
+
+
 def start_line(source: dict[str, Any]) -> str:
     """One of the entries of `start_weights` for people: where weights came from, how many, and what is made anew."""
     anew = source["anew"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from runtime.errors import DataError
 from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights
-from trainer.data.dataset import open_dataset
+from trainer.data.dataset import Dataset, open_dataset
 from trainer.data.progress import track
 from trainer.loader import Item, batches, plain_loader
 from trainer.networks.catalogue import build_network
@@ -179,8 +179,22 @@ def _open(run: Path, data: Path, split: str) -> tuple[TrainedNetwork, WatchedLoa
     source = open_dataset(data, trained.label_space)
     if not source.splits.get(split):
         raise DataError(f"{data}: has no frames in split {split!r}, only in {', '.join(source.splits)}; give --split")
+    require_classes(source, trained)
     loader = plain_loader(source, split, trained.config.height_px, trained.config.width_px)
     return trained, loader, _device()
+
+
+def require_classes(source: Dataset, trained: TrainedNetwork) -> None:
+    """Refuses data whose labels mean something else; two data sets of one's own may both call their classes "own".
+
+    Raises:
+        DataError: its classes are not the run's, in the same order.
+    """
+    if source.label_space.classes != trained.classes:
+        raise DataError(
+            f"{source.path}: expected the run's classes {', '.join(trained.classes)}, got "
+            f"{', '.join(source.label_space.classes)}; name data with the classes.toml that the run was trained on"
+        )
 
 
 def _device() -> torch.device:

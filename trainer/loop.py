@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.metrics import Scores
-from trainer.beginning import start_line
+from trainer.beginning import start_line, unmatched_line
 from trainer.data.dataset import Dataset as FrameSource
 from trainer.interrupt import StopRequest
 from trainer.learning.optimise import set_learning_rate
@@ -93,8 +93,9 @@ def _start_run(session: Session, progress: Progress) -> None:
         run.write_metrics(progress.history)
         if not session.options.resume:
             run.start(config, session.source, session.plain, session.display)
-            for source in session.facts["started_from"]:
-                session.display.line(start_line(source))
+            left_out = unmatched_line(session.source)
+            for line in ([left_out] if left_out else []) + [start_line(each) for each in session.facts["started_from"]]:
+                session.display.line(line)
     start_tracking(accelerator, session.options.track, run.path, progress.epoch)
     if not session.options.resume:
         save(session, progress, best=False)  # from here on there is always something to resume from

@@ -25,6 +25,8 @@ def init_from(network: nn.Module, path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: no usable checkpoint there, or not one tensor of it fits.
     """
+    if not path.exists():
+        raise CheckpointError(f"--init {path}: expected a run's folder or a checkpoint, found nothing; check the path")
     file = path / "best.safetensors" if path.is_dir() else path
     weights = load_checkpoint(file).validated()
     own = network.state_dict()

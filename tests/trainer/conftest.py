@@ -29,6 +29,18 @@ def pair_png() -> Callable[..., bytes]:
 
 
 @pytest.fixture
+def camvid_folder(tmp_path: Path) -> Path:
+    """A data set of 2 train and 1 val frames in the layout of CamVid, each half sky and half road."""
+    labels = np.repeat(np.array([[0], [3]], np.uint8), 12, axis=0).repeat(24, axis=1)
+    for split, count in (("train", 2), ("val", 1)):
+        for folder, picture in ((split, np.stack([40 * labels] * 3, -1)), (f"{split}annot", labels)):
+            (tmp_path / "camvid" / folder).mkdir(parents=True)
+            for number in range(1, count + 1):
+                Image.fromarray(picture).save(tmp_path / "camvid" / folder / f"{number}.png")
+    return tmp_path / "camvid"
+
+
+@pytest.fixture
 def pairs_folder(tmp_path: Path, pair_png: Callable[..., bytes]) -> Path:
     """A data set of 3 train and 2 val pairs, each with a third of road, car and black, under `set/inner`."""
     for split, greys in (("train", (1, 2, 10)), ("val", (3, 4))):

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from trainer.beginning import start_line
+from trainer.beginning import start_line, unmatched_line
+from trainer.data.dataset import open_dataset
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,12 @@ from trainer.beginning import start_line
 )
 def test_start_line_names_what_is_made_anew(source: dict, line: str) -> None:
     assert start_line(source) == line
+
+
+def test_unmatched_line_names_the_first_and_counts_all(camvid_folder: Path) -> None:
+    assert unmatched_line(open_dataset(camvid_folder)) is None
+    (camvid_folder / "trainannot" / "2.png").unlink()
+    (camvid_folder / "val" / "9.png").write_bytes((camvid_folder / "val" / "1.png").read_bytes())
+    line = unmatched_line(open_dataset(camvid_folder))
+    assert line is not None
+    assert line.startswith("2 photos or masks without the other are left out, such as train/2.png (train); ")

@@ -8,7 +8,7 @@ from runtime.errors import DataError
 from trainer.checkpoint import MODEL, Checkpoint, save_checkpoint
 from trainer.data.augment import fit
 from trainer.data.dataset import open_dataset
-from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained
+from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained, require_classes
 from trainer.networks.unet import UNet, UNetConfig
 from trainer.settings.config import TrainConfig
 from trainer.state import describe_classes
@@ -28,6 +28,19 @@ def untrained(pairs: Path, tmp_path: Path) -> Path:
     record = {"config": config.to_dict(), "label_space": describe_classes(source)}
     save_checkpoint(tmp_path / "best.safetensors", Checkpoint(tensors=tensors, record=record))
     return tmp_path
+
+
+def test_evaluate_run_on_data_whose_classes_mean_something_else_is_refused(
+    untrained: Path, camvid_folder: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with two folders that both call their label space "own"."""
+    trained = load_trained(untrained / "best.safetensors")
+    require_classes(open_dataset(pairs), trained)
+    with pytest.raises(DataError, match=r"expected the run's classes flat, .* got Sky, Building"):
+        require_classes(open_dataset(camvid_folder), trained)
+    monkeypatch.setattr("trainer.evaluate.open_dataset", lambda *_: open_dataset(camvid_folder))
+    with pytest.raises(DataError, match=r"expected the run's classes flat"):
+        evaluate_run(untrained, pairs)
 
 
 def test_evaluate_views_one_view_scores_as_the_network_does(untrained: Path, pairs: Path) -> None:

@@ -119,3 +119,8 @@ def test_set_encoder_frozen_evaluating_stays_evaluating() -> None:
 def test_set_encoder_frozen_without_an_encoder_refused() -> None:
     with pytest.raises(UsageError, match="network with an encoder, got Conv2d"):
         set_encoder_frozen(nn.Conv2d(1, 1, 1), frozen=True)
+
+
+def test_init_from_a_path_that_is_not_there_names_it(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"--init .*nowhere: expected a run's folder or a checkpoint, found noth"):
+        init_from(nn.Linear(1, 1), tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""Losses of segmentation training: float32 whatever the network computes in, finite for any finite logits."""
+"""Losses of segmentation training: float32 whatever the network computes in, finite for any logits but NaN."""
 
 import math
 from collections.abc import Callable
@@ -190,7 +190,9 @@ def soft_dice_loss(logits_nchw: Tensor, truth_nhw: Tensor, ignore_id: int = IGNO
         Scalar float32 in [0, 1]; 0 with zero gradients where no pixel of the batch is valid.
     """
     with torch.autocast(device_type=logits_nchw.device.type, enabled=False):
-        dice, present = _dice_per_class(logits_nchw.float(), truth_nhw.long(), ignore_id)
+        largest = torch.finfo(torch.float32).max
+        logits = logits_nchw.float().clamp(-largest, largest)  # an infinite one would make the softmax NaN
+        dice, present = _dice_per_class(logits, truth_nhw.long(), ignore_id)
         loss: Tensor = (present * (1.0 - dice)).sum() / present.sum().clamp(min=1.0)
         return loss
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,19 @@ def test_soft_dice_loss_half_logits_of_256x256_stay_finite() -> None:
     logits = torch.zeros(1, 1, 256, 256, dtype=torch.float16)
     assert torch.ones(256, 256, dtype=torch.float16).sum().isinf()
     assert soft_dice_loss(logits, torch.zeros(1, 256, 256, dtype=torch.uint8)).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [soft_dice_loss, cross_entropy_loss])
+def test_loss_of_infinite_logits_is_that_of_very_large_ones(loss: Callable[..., torch.Tensor]) -> None:
+    """An overflow in half precision is a sure answer, right or wrong, with a finite loss; NaN is none and stays NaN."""
+    logits = torch.tensor([[[[float("inf"), 0.0]], [[0.0, float("-inf")]]]], requires_grad=True)  # [1,2,1,2]
+    right, wrong = torch.tensor([[[0, 0]]]), torch.tensor([[[1, 1]]])
+    assert loss(logits, right).item() == pytest.approx(0.0, abs=1e-6)
+    largest = {soft_dice_loss: 1 - 1 / 3, cross_entropy_loss: 65504.0}  # Dice: nothing of 2 pixels found, s = 1
+    assert loss(logits, wrong).item() == pytest.approx(largest[loss])
+    loss(logits, wrong).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert loss(logits * float("nan"), right).isnan()
 
 
 def test_soft_dice_loss_under_autocast_computes_in_float32() -> None:
