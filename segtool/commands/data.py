@@ -129,7 +129,7 @@ def _draw(dataset: "Dataset") -> bytes | None:
             except DataError:
                 continue  # the report names it
             rows.append(PanelRow(image_hwc=frame.image_hwc, truth_hw=frame.labels_hw))
-    title = f"{dataset.path.name}: {dataset.layout}, {dataset.label_space.name}"
+    title = f"{dataset.path.name}: layout {dataset.layout}, label space {dataset.label_space.name}"
     return draw_panel(rows, dataset.label_space, title=title) if rows else None
 
 
