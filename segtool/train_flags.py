@@ -29,7 +29,7 @@ NETWORK = [
     click.Option(
         ["--network", "network__name"],
         metavar="NAME",
-        help="unet, unet-fast, deeplabv3plus or deeplabv3; unet with --encoder stands over an encoder.  [unet]",
+        help="unet, unet-fast, encoder-unet (or unet with --encoder), deeplabv3plus or deeplabv3.  [unet]",
     ),
     click.Option(["--width", "network__width"], type=int, metavar="N", help="Channels of the first stage."),
     click.Option(["--depth", "network__depth"], type=int, metavar="N", help="Times the resolution is halved (unet)."),

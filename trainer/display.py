@@ -41,8 +41,15 @@ class TrainDisplay:
 
     def start_epoch(self, epoch: int, images: int, done: int) -> None:
         """Starts the bar of an epoch of so many images, `done` of them seen before an interruption."""
+        # all fields: what reset() is not given, it takes away
         self._progress.reset(
-            self._task, total=images, completed=done, description=f"epoch {epoch}/{self._epochs}", loss=float("nan")
+            self._task,
+            total=images,
+            completed=done,
+            description=f"epoch {epoch}/{self._epochs}",
+            loss=float("nan"),
+            rate=0.0,
+            skipped="",
         )
 
     def step(self, images: int, loss: float, rate: float, skipped: int) -> None:

@@ -78,7 +78,7 @@ def _pictures(row: PanelRow, space: LabelSpace) -> list[UInt8]:
 def _legend(space: LabelSpace, iou: Sequence[float] | None) -> list[tuple[tuple[int, int, int], str]]:
     entries = []
     for index, name in enumerate(space.classes):
-        value = "" if iou is None else ("  absent" if np.isnan(iou[index]) else f"  {iou[index]:.3f}")
+        value = "" if iou is None else ("  absent" if np.isnan(iou[index]) else f"  IoU {iou[index]:.3f}")
         entries.append((space.palette[index], name + value))
     return [*entries, (IGNORED_COLOUR, "ignored")]
 

@@ -21,6 +21,7 @@ from trainer.data.dataset import spread_evenly
 from trainer.display import TrainDisplay
 from trainer.json_file import write_json
 from trainer.loader import read_augmented, training_sampler
+from trainer.networks.catalogue import network_name
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.panel import PanelRow, draw_panel
 from trainer.settings.config import TrainConfig
@@ -97,7 +98,10 @@ class RunFolder:
             summary(network, input_size=size, depth=2, verbose=0, col_names=("output_size", "num_params", "mult_adds"))
         )
         write_whole(self.path / "summary.txt", (text + "\n").encode())
-        display.line(text)
+        parameters = sum(each.numel() for each in network.parameters())
+        width_px, height_px = config.width_px, config.height_px
+        name = network_name(config.network)
+        display.line(f"{name} at {width_px}x{height_px}: {parameters:,} parameters, layer by layer in summary.txt")
         write_whole(self.path / "panels" / "augmented.png", _augmented_panel(config, source))
 
     def write_config(self, config: TrainConfig) -> None:

@@ -77,7 +77,7 @@ def describe_data(source: FrameSource) -> dict[str, Any]:
         "name": source.path.name,
         "sha256": source.fingerprint(),
         "unsure": source.unsure,
-        "frames": {split: len(names) for split, names in source.splits.items()},
+        "frames": {split: len(set(names)) for split, names in source.splits.items()},  # --overfit repeats them
     }
 
 

@@ -83,7 +83,7 @@ def _report(result: "FitResult", data: Path, run: Path, options: "FitOptions") -
         # without --multi_gpu, Accelerate starts a single process where it finds fewer than two GPUs
         launch = ["accelerate", "launch", "--multi_gpu", "--num_processes", str(result.processes), "-m"]
         start = launch if result.processes > 1 else []
-        same = [] if options.overfit is None else ["--overfit", str(options.overfit)]  # else it is other data
+        same = [word for flag, value in _carried(options).items() for word in (flag, str(value))]
         command = shlex.join([*start, "segtool", "train", str(data), "--out", str(run), "--resume", *same])
         click.echo(f"interrupted, the state is saved in {run / 'last.safetensors'}; go on with: {command}", err=True)
         return
@@ -91,10 +91,34 @@ def _report(result: "FitResult", data: Path, run: Path, options: "FitOptions") -
     if result.epochs_trained == 0:
         say(f"all {progress.epoch} epochs were done already; to go on: --resume --epochs {2 * progress.epoch}")
     say(f"best mean IoU {progress.best_mean_iou:.4f} in epoch {progress.best_epoch} of {progress.epoch}")
+    if options.overfit is not None:
+        from trainer.overfit import LEARNT
+
+        learnt = progress.best_mean_iou >= LEARNT
+        verdict = (
+            "learnt by heart" if learnt else f"not learnt by heart (mean IoU {LEARNT}): try more --epochs, then look"
+        )
+        say(f"{options.overfit} images {verdict}{'' if learnt else ' at labels, network and learning rate'}")
     say(f"checkpoints   {run / 'best.safetensors'}, {run / 'last.safetensors'}")
     say(f"scores        {run / 'metrics.jsonl'}")
     say(f"pictures      {run / 'panels'}")
     say(f"next          {shlex.join(['segtool', 'export', str(run), '--fp16'])}")
+
+
+def _carried(options: "FitOptions") -> dict[str, object]:
+    """How the run was carried out, where not as usual; its settings stand in the checkpoint, this does not."""
+    usual = type(options)(workers=_default_workers(), cache_mb=CACHE_MB)
+    flags = {
+        "--overfit": "overfit",
+        "--workers": "workers",
+        "--worker-timeout": "worker_timeout_s",
+        "--cache-mb": "cache_mb",
+        "--panel-every": "panel_every",
+        "--keep": "keep",
+        "--track": "track",
+    }
+    values = {flag: (getattr(options, name), getattr(usual, name)) for flag, name in flags.items()}
+    return {flag: value for flag, (value, default) in values.items() if value != default}
 
 
 def _require_no_resume(options: "FitOptions") -> None:

@@ -111,6 +111,7 @@ def test_train_resume_with_weights_to_begin_with_is_refused(asked, pairs_folder,
     [
         (1, [], "segtool train {data} --out {run} --resume"),
         (1, ["--overfit", "2"], "segtool train {data} --out {run} --resume --overfit 2"),
+        (1, ["--keep", "3", "--cache-mb", "0"], "segtool train {data} --out {run} --resume --cache-mb 0 --keep 3"),
         (2, [], "accelerate launch --multi_gpu --num_processes 2 -m segtool train {data} --out {run} --resume"),
     ],
 )
@@ -122,6 +123,15 @@ def test_train_interrupted_says_how_the_same_run_goes_on(
     assert run(["train", str(pairs_folder), "--out", str(tmp_path / "run"), *flags]) == 130
     told = capsys.readouterr().err.splitlines()[0]
     assert told.endswith("go on with: " + command.format(data=pairs_folder, run=tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("best", "verdict"), [(0.93, "2 images learnt by heart\n"), (0.4, "not learnt by heart")])
+def test_train_overfit_ends_with_a_verdict(monkeypatch, pairs_folder, tmp_path, capsys, best, verdict):
+    progress = SimpleNamespace(best_mean_iou=best, best_epoch=1, epoch=1)
+    ended = SimpleNamespace(main_process=True, interrupted_by=None, processes=1, progress=progress, epochs_trained=1)
+    monkeypatch.setattr(trainer.loop, "fit", lambda *_: ended)
+    assert run(["train", str(pairs_folder), "--out", str(tmp_path / "run"), "--overfit", "2"]) == 0
+    assert verdict in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("main_process", "printed"), [(True, "it fits\n"), (False, "")])

@@ -137,11 +137,13 @@ def test_fit_resumed_rewrites_settings_and_scores(pairs: Path, tmp_path: Path) -
 
 
 def test_fit_overfit_learns_a_few_images_by_heart(pairs: Path, tmp_path: Path) -> None:
-    settings = config(epochs=100, batch_size=1, network=UNetConfig(width=8, depth=2))
+    settings = config(epochs=13, batch_size=1, network=UNetConfig(width=8, depth=2))
     result = fit(settings, open_dataset(pairs), tmp_path / "run", FitOptions(overfit=2, panel_every=0))
     assert result.progress.best_mean_iou > 0.95
     record = load_checkpoint(tmp_path / "run" / "last.safetensors").record
     assert record["data"]["frames"] == {"train": 2, "val": 2}
+    assert record["images_seen"] == 0
+    assert len(result.progress.history) == 13  # of 16 steps, not of 2
     assert (record["config"]["augmentation"]["crop"], record["config"]["augmentation"]["flip"]) == (0, 0)
 
 

@@ -133,7 +133,8 @@ def _note_copies(dataset: Dataset, tally: _Tally) -> None:
         own = np.stack(here.thumbnails)
         for row, place in nearest_copies(own, stacked) if before else ():
             if here.names[row] not in tally.leaked:
-                name, text = here.names[row], f"the same photo as {before[place]}, encoded again or resized"
+                name = here.names[row]
+                text = f"nearly the same photo as {before[place]}: encoded again, resized, or hardly changed"
                 tally.note("leak", name, f"{dataset.where(name)}: {text}; keep one of them", serious=True)
         before += here.names
         stacked = np.concatenate([stacked, own]) if stacked.size else own

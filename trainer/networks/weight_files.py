@@ -49,7 +49,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
         data = path.read_bytes()
         content = load_safetensors(data) if path.suffix == ".safetensors" else _load_torch(path)
     except (SafetensorError, *_DAMAGED) as error:
-        reason = str(error).strip().split("\n", 1)[0]
+        reason = str(error).strip().split("\n", 1)[0].split(". ", 1)[0]  # torch goes on: advice to run the file's code
         raise CheckpointError(
             f"{path}: expected a file of weights that opens without running code, got {type(error).__name__}: "
             f"{reason}; save the state dict alone, best as .safetensors"

@@ -77,6 +77,10 @@ class TrainConfig:
             raise UsageError(f"--ema must be from 0 to below 1, got {self.ema:g}; try 0.999, or leave it out")
         if self.freeze_encoder_epochs < 0:
             raise UsageError(f"--freeze-encoder must be 0 or more epochs, got {self.freeze_encoder_epochs}")
+        if self.freeze_encoder_epochs > self.epochs:
+            raise UsageError(
+                f"--freeze-encoder {self.freeze_encoder_epochs} is more than --epochs {self.epochs}; give at most that"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, equal to what JSON gives back of them: lists where the settings have tuples."""

@@ -201,7 +201,7 @@ def test_inspect_dataset_copy_encoded_again_or_resized_is_a_leak(
     (camvid_folder / "valannot" / "5.png").write_bytes(_png(np.full(size[::-1], 3, np.uint8)))
     (problem,) = inspect_dataset(open_dataset(camvid_folder)).problems
     assert (problem.kind, problem.file, problem.serious) == ("leak", "val/5.jpg", True)
-    assert "the same photo as train/4.png, encoded again or resized" in problem.text
+    assert "nearly the same photo as train/4.png: encoded again, resized" in problem.text
 
 
 def test_inspect_dataset_same_photo_with_another_mask_is_a_leak(camvid_folder: Path) -> None:
