@@ -104,10 +104,12 @@ def unmatched_line(source: FrameSource) -> str | None:
     names = [f"{name} ({split})" for split, files in source.unmatched.items() for name in files]
     if not names:
         return None
-    return (
-        f"{len(names)} photos or masks without the other are left out, such as {names[0]}; "
-        f"list them with: segtool data inspect {source.path}"
+    count = (
+        "1 photo or mask without the other is"
+        if len(names) == 1
+        else f"{len(names)} photos or masks without the other are"
     )
+    return f"{count} left out, such as {names[0]}; list them with: segtool data inspect {source.path}"
 
 
 def start_line(source: dict[str, Any]) -> str:
@@ -115,7 +117,8 @@ def start_line(source: dict[str, Any]) -> str:
     anew = source["anew"]
     more = f" and {len(anew) - NAMES_SHOWN} more" if len(anew) > NAMES_SHOWN else ""
     names = f"; made anew: {', '.join(anew[:NAMES_SHOWN])}{more}" if anew else ""
-    return f"started from {source.get('file', source['source'])}: {source['taken']} tensors taken{names}"
+    whole = source["taken"] + len(anew)
+    return f"started from {source.get('file', source['source'])}: {source['taken']} of {whole} tensors taken{names}"
 
 
 def class_weights(config: TrainConfig, facts: dict[str, Any], device: torch.device) -> Tensor | None:

@@ -86,9 +86,12 @@ def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: 
 
     Raises:
         UsageError: there is one.
+        ModelFileError: there is no subject.
     """
-    from runtime.errors import UsageError
+    from runtime.errors import ModelFileError, UsageError
 
+    if not subject.exists():
+        raise ModelFileError(f"{subject}: expected a run's folder or a FILE.onnx, found nothing there; check the path")
     if subject.is_dir() and provider is not None:
         raise UsageError(
             f"{subject}: a run is scored by PyTorch, got --provider {provider}; leave it out, or give a FILE.onnx"

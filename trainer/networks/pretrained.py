@@ -102,13 +102,13 @@ def _find(config: object, source: str) -> Path:
     """The file of a source, fetched into torch's cache where it is torchvision's and not there yet."""
     if source not in NAMED_SOURCES:
         return Path(source)
-    encoder = str(getattr(config, "encoder", None))
+    encoder = getattr(config, "encoder", "none")
     if source == "imagenet" and encoder == "efficientnet_lite0":
         return _lite0_file()
     table = _IMAGENET if source == "imagenet" else _COCO if isinstance(config, DeepLabV3Config) else {}
     if encoder not in table:
         raise UsageError(
-            f"--weights {source} needs a network that such weights exist for, got {type(config).__name__} with encoder "
+            f"--weights {source} needs a network that such weights exist for, got one with encoder "
             f"{encoder}; imagenet is for networks with --encoder, coco for --network deeplabv3"
         )
     return _fetched(table[encoder].url)

@@ -170,7 +170,12 @@ def test_load_pretrained_lite0_from_its_package_fills_the_encoder() -> None:
     assert not any(name.startswith("encoder.") for name in facts["anew"])
 
 
-@pytest.mark.parametrize(("config", "source"), [(UNetConfig(width=4, depth=1), "imagenet"), (MOBILENET, "coco")])
-def test_load_pretrained_source_that_is_not_for_this_network_refused(config: NetworkConfig, source: str) -> None:
-    with pytest.raises(UsageError, match=f"--weights {source} needs .* got {type(config).__name__}"):
+@pytest.mark.parametrize(
+    ("config", "source", "encoder"),
+    [(UNetConfig(width=4, depth=1), "imagenet", "none"), (MOBILENET, "coco", "mobilenet_v3_large")],
+)
+def test_load_pretrained_source_that_is_not_for_this_network_refused(
+    config: NetworkConfig, source: str, encoder: str
+) -> None:
+    with pytest.raises(UsageError, match=f"--weights {source} needs .* got one with encoder {encoder};"):
         load_pretrained(built(config), config, source)
