@@ -79,6 +79,7 @@ def fit(config: TrainConfig, source: FrameSource, folder: Path, options: FitOpti
         with session.display, attended(*loaders), attended(*loaders):
             _start_run(session, progress)
             result = _run_epochs(session, progress)
+            session.accelerator.wait_for_everyone()  # a next run must find the last checkpoint, in every process
             stop_tracking(session.accelerator)
     if session.accelerator.num_processes > 1:
         # with the interpreter and not here, where it would leave no group for a next run in the same processes
