@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 
+from benchmarks.sized_frames import sized_frames
 from runtime.errors import SpecError
 from runtime.metrics import Scores, confusion_matrix, scores
 from runtime.segmenter import Segmenter
-from trainer.data.augment import fit
 from trainer.data.dataset import Dataset
-from trainer.data.progress import track
 from trainer.json_file import number
 
 SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
@@ -36,12 +35,10 @@ def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") ->
             f"{dataset.label_space.name!r} has {list(dataset.label_space.classes)}; "
             f"open the data set with the label space {spec.label_space!r}, or export the file again"
         )
-    count = len(dataset.frames(split))
     class_count = len(spec.classes)
     confusion = np.zeros((class_count, class_count + 1), dtype=np.int64)
-    for index in track(range(count), "evaluating", count):
-        frame = fit(dataset.read(split, index), spec.height_px, spec.width_px)
-        result = segmenter.segment(np.ascontiguousarray(frame.image_hwc))
+    for frame in sized_frames(dataset, split, spec.height_px, spec.width_px, "evaluating"):
+        result = segmenter.segment(frame.image_hwc)
         confusion += confusion_matrix(frame.labels_hw, result.labels, class_count, ignore_id=spec.ignore_id)
     return scores(confusion)
 

@@ -3,10 +3,8 @@
 import numpy as np
 
 from benchmarks.object_size import SIZE_LIMITS, SIZE_NAMES, SizeScores, count_by_size, scores_by_size
-from benchmarks.robustness import Predict
-from trainer.data.augment import fit
+from benchmarks.sized_frames import Predict, sized_frames
 from trainer.data.dataset import Dataset
-from trainer.data.progress import track
 from trainer.json_file import number
 
 BY_SIZE_COLUMNS = ("class", *(f"{name} {what}" for name in SIZE_NAMES for what in ("objects", "recall", "IoU")))
@@ -29,10 +27,8 @@ def measure_by_size(
     """
     class_count = len(dataset.label_space.classes)
     counts = np.zeros((len(SIZE_LIMITS) + 1, class_count, 4), np.int64)
-    count = len(dataset.frames(split))
-    for index in track(range(count), "measuring by size", count):
-        frame = fit(dataset.read(split, index), height_px, width_px)
-        predicted_hw = predict(np.ascontiguousarray(frame.image_hwc))
+    for frame in sized_frames(dataset, split, height_px, width_px, "measuring by size"):
+        predicted_hw = predict(frame.image_hwc)
         counts += count_by_size(frame.labels_hw[np.newaxis], predicted_hw[np.newaxis], class_count)
     return scores_by_size(counts)
 

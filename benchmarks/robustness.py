@@ -1,18 +1,12 @@
 """How a network's mean IoU holds in other light and behind a worse lens, frame by frame on one data set. No torch."""
 
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks.sized_frames import Predict, sized_frames
 from runtime.metrics import Scores, confusion_matrix, scores
-from trainer.data.augment import fit
 from trainer.data.dataset import Dataset
 from trainer.data.light import Light, relight
-from trainer.data.progress import track
 from trainer.json_file import number
-
-Predict = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]  # uint8 RGB [H,W,3] -> labels uint8 [H,W]
 
 BRIGHTNESS = (0.25, 0.5, 0.75, 1.5, 2.0)
 GAMMA = (0.5, 2.0)
@@ -46,11 +40,9 @@ def measure_robustness(
     Raises:
         DataError: the split is absent or empty, or a frame is not readable.
     """
-    count = len(dataset.frames(split))
     class_count = len(dataset.label_space.classes)
     confusions = {condition: np.zeros((class_count, class_count + 1), np.int64) for condition in CONDITIONS}
-    for index in track(range(count), "measuring robustness", count):
-        frame = fit(dataset.read(split, index), height_px, width_px)
+    for frame in sized_frames(dataset, split, height_px, width_px, "measuring robustness"):
         for condition, light in CONDITIONS.items():
             predicted = predict(np.ascontiguousarray(relight(frame.image_hwc, light)))
             confusions[condition] += confusion_matrix(frame.labels_hw, predicted, class_count)

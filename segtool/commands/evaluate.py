@@ -8,7 +8,7 @@ import click
 from segtool.sections import number_list
 
 if TYPE_CHECKING:
-    from benchmarks.robustness import Predict
+    from benchmarks.sized_frames import Predict
     from runtime.metrics import Scores
     from trainer.data.dataset import Dataset
 
