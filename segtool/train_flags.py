@@ -88,8 +88,8 @@ RECIPE = [
     ),
     click.Option(
         ["--class-weights", "loss__class_weights"],
-        metavar="none|log",
-        help="log: rare classes count more (ENet's rule).",
+        metavar="none|mild|log",
+        help="Rare classes count more: by ENet's rule (log), or its square root.",
     ),
     click.Option(["--optimiser", "optimiser__kind"], metavar="adam|adamw|sgd", help="How weights follow gradients."),
     click.Option(["--lr", "optimiser__learning_rate"], type=float, help="The highest learning rate of the run."),

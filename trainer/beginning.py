@@ -12,7 +12,7 @@ from runtime.errors import DataError, UsageError
 from trainer.checkpoint import Checkpoint
 from trainer.data.class_shares import class_shares
 from trainer.data.dataset import Dataset as FrameSource
-from trainer.learning.losses import log_class_weights
+from trainer.learning.losses import class_weights
 from trainer.networks.pretrained import load_pretrained
 from trainer.precision import resolve_precision
 from trainer.resume import settle_differences
@@ -121,11 +121,12 @@ def start_line(source: dict[str, Any]) -> str:
     return f"started from {source.get('file', source['source'])}: {source['taken']} of {whole} tensors taken{names}"
 
 
-def class_weights(config: TrainConfig, facts: dict[str, Any], device: torch.device) -> Tensor | None:
+def loss_weights(config: TrainConfig, facts: dict[str, Any], device: torch.device) -> Tensor | None:
     """Of the loss, from the shares that were counted when the run began."""
     if config.loss.class_weights == "none":
         return None
-    return log_class_weights(torch.tensor(facts["class_shares"])).to(device)
+    weights = class_weights(config.loss.class_weights, torch.tensor(facts["class_shares"]))
+    return None if weights is None else weights.to(device)
 
 
 def require_frames(source: FrameSource) -> None:

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from trainer.beginning import class_weights, make_accelerator, require_frames, run_facts, start_weights
+from trainer.beginning import loss_weights, make_accelerator, require_frames, run_facts, start_weights
 from trainer.checkpoint import load_checkpoint
 from trainer.data.cache import cached
 from trainer.data.dataset import Dataset as FrameSource
@@ -110,7 +110,7 @@ def open_session(
         optimizer=optimizer,
         loader=loader,
         sampler=sampler,
-        loss=build_loss(config.loss, class_weights(config, facts, accelerator.device)),
+        loss=build_loss(config.loss, loss_weights(config, facts, accelerator.device)),
         validation=validation,
         display=TrainDisplay(config.epochs, quiet=not accelerator.is_main_process),
         stop=stop,

@@ -13,7 +13,7 @@ from runtime.errors import UsageError
 from runtime.spec import IGNORE_ID
 
 LossKind = Literal["dice", "cross-entropy", "dice+cross-entropy", "ohem", "dice+ohem"]
-ClassWeights = Literal["none", "log"]
+ClassWeights = Literal["none", "mild", "log"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits [N,C,H,W], truth [N,H,W] -> scalar float32
 
 SMOOTHING_PX = 1.0
@@ -31,7 +31,7 @@ class LossConfig:
         kind: "dice", "cross-entropy", "ohem" (cross entropy of the hard pixels), or the sum of two.
         label_smoothing: of the cross entropy, 0 to below 1 (Szegedy et al. 2016); Dice knows none.
         class_weights: of the cross entropy: "none", or "log": 1 / ln(1.02 + share of the class among the training
-            split's valid pixels) (Paszke et al. 2016, "ENet").
+            split's valid pixels) (Paszke et al. 2016, "ENet"), or "mild", the square root of that.
     """
 
     kind: LossKind = "dice"
@@ -59,15 +59,15 @@ def build_loss(config: LossConfig, weights: Tensor | None = None) -> Loss:
 
     Args:
         config: which.
-        weights: float32 [C] of the cross entropy on the logits' device; None for all alike. For `class_weights` "log"
-            that is `log_class_weights(torch.from_numpy(class_shares(dataset)))`, `class_shares` out of `trainer.data`.
+        weights: float32 [C] of the cross entropy on the logits' device; None for all alike. Otherwise
+            `class_weights(config, torch.from_numpy(class_shares(dataset)))`, `class_shares` out of `trainer.data`.
 
     Raises:
         UsageError: class weights are asked for and not given, or given and not asked for.
     """
     if (config.class_weights == "none") != (weights is None):
         raise UsageError(
-            f"expected class weights for --class-weights log and for nothing else, got --class-weights "
+            f"expected class weights for --class-weights log or mild and for nothing else, got --class-weights "
             f"{config.class_weights} {'without' if weights is None else 'with'} weights; see build_loss"
         )
 
@@ -84,13 +84,18 @@ def build_loss(config: LossConfig, weights: Tensor | None = None) -> Loss:
     return entropy
 
 
-def log_class_weights(shares: Tensor) -> Tensor:
-    """ENet's weights, 1 / ln(1.02 + share).
+def class_weights(kind: ClassWeights, shares: Tensor) -> Tensor | None:
+    """Weights of the cross entropy by how rare a class is; see `LossConfig.class_weights`.
 
     Args:
+        kind: which rule.
         shares: float [C], of the valid pixels, 0..1.
+
+    Returns:
+        float32 [C]; None for "none".
     """
-    return 1.0 / torch.log(LOG_WEIGHT_OFFSET + shares.float())
+    log = 1.0 / torch.log(LOG_WEIGHT_OFFSET + shares.float())
+    return {"none": None, "mild": log.sqrt(), "log": log}[kind]
 
 
 def cross_entropy_loss(

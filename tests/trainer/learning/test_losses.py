@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 from torch.nn import functional
 
 from runtime.errors import UsageError
-from trainer.learning.losses import LossConfig, build_loss, cross_entropy_loss, log_class_weights, soft_dice_loss
+from trainer.learning.losses import LossConfig, build_loss, class_weights, cross_entropy_loss, soft_dice_loss
 
 
 def dice_in_float64(logits: np.ndarray, truth: np.ndarray, ignore_id: int = 255, smoothing: float = 1.0) -> float:
@@ -211,9 +211,14 @@ def test_cross_entropy_loss_hard_only_chooses_by_probability_whatever_the_weight
     assert loss == pytest.approx(np.log(2), rel=1e-5)
 
 
-def test_log_class_weights_by_hand() -> None:
-    weights = log_class_weights(torch.tensor([0.0, 1.0, 0.25]))
-    assert weights.tolist() == pytest.approx([50.4983, 1.42222, 1 / np.log(1.27)], rel=1e-4)
+def test_class_weights_by_hand() -> None:
+    shares = torch.tensor([0.0, 1.0, 0.25])
+    log, mild = class_weights("log", shares), class_weights("mild", shares)
+    assert log is not None
+    assert mild is not None
+    assert log.tolist() == pytest.approx([50.4983, 1.42222, 1 / np.log(1.27)], rel=1e-4)
+    assert mild.tolist() == pytest.approx([7.10622, 1.19257, 2.04546], rel=1e-4)
+    assert class_weights("none", shares) is None
 
 
 def test_build_loss_sum_is_the_sum_of_both() -> None:
@@ -242,7 +247,7 @@ def test_build_loss_weights_that_were_not_asked_for_are_refused() -> None:
     ("values", "message"),
     [
         ({"kind": "focal"}, "--loss must be one of dice, .*, got 'focal'"),
-        ({"kind": "ohem", "class_weights": "square"}, "--class-weights must be one of none, log, got 'square'"),
+        ({"kind": "ohem", "class_weights": "square"}, "--class-weights must be one of none, mild, log, got 'square'"),
         ({"kind": "ohem", "label_smoothing": 1.0}, "--label-smoothing must be from 0 to below 1, got 1"),
         ({"kind": "ohem", "label_smoothing": float("nan")}, "got nan"),
         ({"label_smoothing": 0.1}, "got --loss dice; give --loss dice"),
