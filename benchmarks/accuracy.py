@@ -1,9 +1,10 @@
-"""Counts how well a model file does on a data set, at the network's size, through the runtime that ships. No torch."""
+"""Counts how well a model file does on a data set, at its labels' size, through the runtime that ships. No torch."""
 
 import math
 
 import numpy as np
 
+from benchmarks.labelling import label_each, picture_size
 from benchmarks.sized_frames import sized_frames
 from runtime.errors import SpecError
 from runtime.metrics import Scores, confusion_matrix, scores
@@ -17,7 +18,8 @@ SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
 def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") -> Scores:
     """Runs every frame of a split through the file and scores one confusion matrix of them all.
 
-    Images are resized with antialiasing and truth by a vote (`resize_labels`): scores are at the network's size.
+    Images become what the file's camera would deliver (`as_camera_frame`), and truth comes to the size of the
+    file's label map by a vote (`resize_labels`): scores are at that size.
 
     Args:
         segmenter: an open one; left open.
@@ -37,9 +39,10 @@ def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") ->
         )
     class_count = len(spec.classes)
     confusion = np.zeros((class_count, class_count + 1), dtype=np.int64)
-    for frame in sized_frames(dataset, split, spec.height_px, spec.width_px, "evaluating"):
-        result = segmenter.segment(frame.image_hwc)
-        confusion += confusion_matrix(frame.labels_hw, result.labels, class_count, ignore_id=spec.ignore_id)
+    frames = sized_frames(dataset, split, *picture_size(spec), "evaluating", spec.labels_shape)
+    pictures = ((frame.labels_hw, frame.image_hwc) for frame in frames)
+    for truth_hw, labels_hw, _ in label_each(segmenter, pictures):
+        confusion += confusion_matrix(truth_hw, labels_hw, class_count, ignore_id=spec.ignore_id)
     return scores(confusion)
 
 

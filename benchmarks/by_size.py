@@ -11,23 +11,29 @@ BY_SIZE_COLUMNS = ("class", *(f"{name} {what}" for name in SIZE_NAMES for what i
 
 
 def measure_by_size(
-    predict: Predict, dataset: Dataset, height_px: int, width_px: int, split: str = "val"
+    predict: Predict,
+    dataset: Dataset,
+    height_px: int,
+    width_px: int,
+    split: str = "val",
+    labels_px: tuple[int, int] | None = None,
 ) -> SizeScores:
-    """Scores every frame of a split at the network's size; sizes are shares of the frame, see `object_size`.
+    """Scores every frame of a split at one size; sizes are shares of the frame, see `object_size`.
 
     Args:
         predict: labels one frame of that size.
         dataset: opened with the network's label space.
-        height_px: of the network's input.
-        width_px: of the network's input.
+        height_px: of the frames.
+        width_px: of the frames.
         split: which part of the data set.
+        labels_px: height and width of the label maps; the frames' where None.
 
     Raises:
         DataError: the split is absent or empty, or a frame is not readable.
     """
     class_count = len(dataset.label_space.classes)
     counts = np.zeros((len(SIZE_LIMITS) + 1, class_count, 4), np.int64)
-    for frame in sized_frames(dataset, split, height_px, width_px, "measuring by size"):
+    for frame in sized_frames(dataset, split, height_px, width_px, "measuring by size", labels_px):
         predicted_hw = predict(frame.image_hwc)
         counts += count_by_size(frame.labels_hw[np.newaxis], predicted_hw[np.newaxis], class_count)
     return scores_by_size(counts)

@@ -1,4 +1,4 @@
-"""Runs frames through a Segmenter, one at a time, and keeps each one's time. Knows no percentiles."""
+"""Runs frames through a Segmenter, one call at a time, and keeps each one's time. Knows no percentiles."""
 
 import time
 from collections.abc import Sequence
@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import UsageError
+from runtime.frames import answer_shape
 from runtime.segmenter import Segmenter
-from trainer.data.augment import fit
+from runtime.spec import ModelSpec
+from trainer.data.camera_frames import as_camera_frame
 from trainer.data.dataset import Dataset
 
 DISTINCT_FRAMES = 32  # at most; enough that no cache holds them all at a camera's size, few enough to keep in memory
@@ -20,13 +22,14 @@ class LatencyRun:
     """The times of one measured run.
 
     Attributes:
-        samples_ms: float64 [N], each frame's time from the call of `segment` to its return, in the order of the run.
+        samples_ms: float64 [N], each call's time from that of `segment` to its return, in the order of the run.
         wall_s: seconds from before the first measured frame to after the last.
-        warmup_frames: frames that ran before and were not measured.
+        warmup_frames: calls that ran before and were not measured.
         warmup_ms: float64 [warmup_frames], their times; the first is the file's very first frame where the Segmenter
             was opened without a warm-up of its own.
-        distinct_frames: how many different frames were used in turn.
-        invalid_frames: measured frames whose result held label 255 (no valid answer).
+        distinct_frames: how many different frames (batches) were used in turn.
+        invalid_frames: measured calls whose result held label 255 (no valid answer).
+        batch: frames in each call.
     """
 
     samples_ms: npt.NDArray[np.float64]
@@ -35,39 +38,49 @@ class LatencyRun:
     warmup_ms: npt.NDArray[np.float64]
     distinct_frames: int
     invalid_frames: int
+    batch: int = 1
 
     @property
     def frames_per_s(self) -> float:
         """Frames per second of wall clock, one after another."""
-        return len(self.samples_ms) / self.wall_s
+        return len(self.samples_ms) * self.batch / self.wall_s
 
 
-def noise_frames(height_px: int, width_px: int, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+def noise_frames(spec: ModelSpec, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
     """Makes frames of uniform noise, the same for the same seed.
 
     Returns:
-        At most `DISTINCT_FRAMES` images, uint8 [H, W, 3], each 0..255.
+        At most `DISTINCT_FRAMES` frames in arrays uint8 of the spec's frame_shape ([batch, *frame_shape] for batches
+        over 1), each 0..255, at least one array.
     """
     generator = np.random.default_rng(seed)
-    shape = (height_px, width_px, 3)
-    return [generator.integers(0, 256, shape, dtype=np.uint8) for _ in range(min(count, DISTINCT_FRAMES))]
+    shape = spec.frame_shape if spec.batch == 1 else (spec.batch, *spec.frame_shape)
+    return [generator.integers(0, 256, shape, dtype=np.uint8) for _ in range(_distinct(spec, count))]
 
 
-def real_frames(
-    dataset: Dataset, split: str, height_px: int, width_px: int, count: int, seed: int
-) -> list[npt.NDArray[np.uint8]]:
-    """Reads frames of a data set at the network's size, chosen by the seed without repetition.
+def real_frames(dataset: Dataset, split: str, spec: ModelSpec, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+    """Reads frames of a data set as the file's camera would deliver them, chosen by the seed.
 
     Returns:
-        At most `DISTINCT_FRAMES` images, uint8 [H, W, 3] RGB, contiguous.
+        As `noise_frames`; no frame twice where there are enough for the last batch.
 
     Raises:
         DataError: the split is absent or empty, or a frame is not readable.
     """
     available = len(dataset.frames(split))
-    chosen = np.random.default_rng(seed).permutation(available)[: min(count, DISTINCT_FRAMES)]
-    frames = [fit(dataset.read(split, int(index)), height_px, width_px) for index in chosen]
-    return [np.ascontiguousarray(frame.image_hwc) for frame in frames]
+    wanted = _distinct(spec, count) * spec.batch
+    chosen = np.random.default_rng(seed).permutation(available)[:wanted]
+    if spec.batch > 1:
+        chosen = np.resize(chosen, -(-len(chosen) // spec.batch) * spec.batch)  # the last batch starts over
+    images = (dataset.read(split, int(index)).image_hwc for index in chosen)
+    frames = [np.ascontiguousarray(as_camera_frame(image_hwc, spec)) for image_hwc in images]
+    if spec.batch == 1:
+        return frames
+    return [np.stack(frames[start : start + spec.batch]) for start in range(0, len(frames), spec.batch)]
+
+
+def _distinct(spec: ModelSpec, count: int) -> int:
+    return min(count, max(1, DISTINCT_FRAMES // spec.batch))
 
 
 def measure_latency(
@@ -75,14 +88,14 @@ def measure_latency(
 ) -> LatencyRun:
     """Runs `warmup` frames apart, then `count` frames one after another, each timed with the monotonic clock.
 
-    The label map goes into one buffer that is used again, as an embedding program would do it. Nothing is printed or
+    The answer goes into buffers that are used again, as an embedding program would do it. Nothing is printed or
     drawn meanwhile.
 
     Args:
         segmenter: an open one; left open.
-        frames: uint8 [H, W, 3] RGB at the network's size, made beforehand, used in turn.
-        count: frames to measure, at least 1.
-        warmup: frames to run before, 0 or more.
+        frames: what `segment` takes, made beforehand, used in turn.
+        count: calls to measure, at least 1.
+        warmup: calls to run before, 0 or more.
 
     Raises:
         UsageError: no frame, or a count out of range.
@@ -93,10 +106,11 @@ def measure_latency(
             "a run needs at least 1 frame to measure, 1 distinct frame and 0 warm-up frames, "
             f"got {count}, {len(frames)} and {warmup}; correct the numbers"
         )
-    labels_hw = np.empty(frames[0].shape[:2], dtype=np.uint8)
-    warmup_ns, _ = _run_frames(segmenter, frames, warmup, labels_hw)
+    spec = segmenter.spec
+    outs = [np.empty(answer_shape(spec), dtype=np.uint8) for _ in range(1 if spec.confidence is None else 2)]
+    warmup_ns, _ = _run_frames(segmenter, frames, warmup, outs)
     start_ns = time.perf_counter_ns()
-    samples_ns, invalid = _run_frames(segmenter, frames, count, labels_hw)
+    samples_ns, invalid = _run_frames(segmenter, frames, count, outs)
     wall_ns = time.perf_counter_ns() - start_ns
     return LatencyRun(
         samples_ms=samples_ns / 1e6,
@@ -105,11 +119,12 @@ def measure_latency(
         warmup_ms=warmup_ns / 1e6,
         distinct_frames=len(frames),
         invalid_frames=invalid,
+        batch=spec.batch,
     )
 
 
 def _run_frames(
-    segmenter: Segmenter, frames: Sequence[npt.NDArray[np.uint8]], count: int, labels_hw: npt.NDArray[np.uint8]
+    segmenter: Segmenter, frames: Sequence[npt.NDArray[np.uint8]], count: int, outs: Sequence[npt.NDArray[np.uint8]]
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Returns each call's nanoseconds, int64 [count], and how many results were not valid."""
     samples_ns = np.empty(count, dtype=np.int64)
@@ -117,7 +132,7 @@ def _run_frames(
     for index in range(count):
         frame = frames[index % len(frames)]
         before_ns = time.perf_counter_ns()
-        result = segmenter.segment(frame, out=labels_hw)
+        result = segmenter.segment(frame, *outs)
         samples_ns[index] = time.perf_counter_ns() - before_ns
         invalid += not result.valid
     return samples_ns, invalid

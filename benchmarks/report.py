@@ -1,6 +1,7 @@
 """A measured run as a record: a JSON object that can be compared later, and the table rows of it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,12 @@ import numpy.typing as npt
 
 from benchmarks.latency import LatencyRun
 from benchmarks.percentiles import PERCENTS, percentile, samples_needed
+from runtime.providers import precision_notes
 from runtime.segmenter import Segmenter
+from runtime.spec import ModelSpec
 
 SCHEMA_VERSION = 1
 HISTOGRAM_BINS = 32
-
-FP16_ON_CPU = (
-    "fp16 file on the CPU provider: ONNX Runtime may compute half-precision nodes in fp32 between casts, "
-    "so this is the file as it runs here and not a measure of half-precision arithmetic"
-)
 
 
 def bench_record(
@@ -53,10 +51,11 @@ def bench_record(
             "width_px": spec.width_px,
             "height_px": spec.height_px,
             "classes": len(spec.classes),
+            **door_facts(spec),
         },
         "provider": segmenter.provider,
         "threads": segmenter.threads,
-        "notes": run_notes(segmenter.provider, spec.precision) + busy_notes(machine),
+        "notes": [*precision_notes(segmenter.provider, spec.precision), *busy_notes(machine)],
         "frames": {
             "from": frames_from,
             "measured": len(run.samples_ms),
@@ -73,9 +72,16 @@ def bench_record(
     }
 
 
-def run_notes(provider: str, precision: str) -> list[str]:
-    """Returns what a reader must know before comparing this run with another."""
-    return [FP16_ON_CPU] if provider == "cpu" and precision == "fp16" else []
+def door_facts(spec: ModelSpec) -> dict[str, Any]:
+    """Returns what a file takes and gives beside its network, as JSON: frames a call, camera, labels' size, outputs."""
+    height_px, width_px = spec.labels_shape
+    return {
+        "batch": spec.batch,
+        "camera": asdict(spec.camera) if spec.camera is not None else None,
+        "labels_width_px": width_px,
+        "labels_height_px": height_px,
+        "confidence": spec.confidence is not None,
+    }
 
 
 def busy_notes(machine: Mapping[str, Any]) -> list[str]:
@@ -135,6 +141,7 @@ def bench_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("file", f"{model['file']}, {model['bytes'] / 1e6:.2f} MB, sha256 {model['sha256'][:16]}"),
         ("network", f"{model['width_px']}x{model['height_px']}, {model['classes']} classes, {model['precision']}"),
+        *_door_rows(model),
         ("provider", f"{record['provider']}, threads {record['threads'] or 'as ONNX Runtime chooses'}"),
         ("machine", _machine_line(machine)),
         (
@@ -142,6 +149,8 @@ def bench_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{frames['measured']} after {frames['warmup']} warm-up, {frames['distinct']} different: {frames['from']}",
         ),
     ]
+    if model["batch"] > 1:
+        rows.append(("times", f"of a call with {model['batch']} frames"))
     if frames["invalid"]:
         rows.append(("no valid answer", f"{frames['invalid']} of {frames['measured']} frames"))
     rows.append(("load", f"{record['load_ms']:.1f} ms"))
@@ -153,6 +162,17 @@ def bench_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("max", f"{latency['max']:.2f} ms"))
     rows.append(("throughput", f"{record['frames_per_s']:.1f} frames/s, one after another"))
     return rows + [("note", note) for note in record["notes"]]
+
+
+def _door_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    camera = model["camera"]
+    if camera is None:
+        return []
+    crop = "" if camera["crop"] is None else ", crop {2}x{3} at {0},{1}".format(*camera["crop"])
+    confidence = " and confidence" if model["confidence"] else ""
+    labels = f"labels{confidence} at {model['labels_width_px']}x{model['labels_height_px']}"
+    size = f"{camera['width_px']}x{camera['height_px']}"
+    return [("camera", f"{size} {camera['layout']}{crop}, resize {camera['resize']}, {labels}")]
 
 
 def _machine_line(machine: Mapping[str, Any]) -> str:

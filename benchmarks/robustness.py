@@ -23,16 +23,22 @@ ROBUSTNESS_COLUMNS = ("condition", "value", "mean IoU", "points")
 
 
 def measure_robustness(
-    predict: Predict, dataset: Dataset, height_px: int, width_px: int, split: str = "val"
+    predict: Predict,
+    dataset: Dataset,
+    height_px: int,
+    width_px: int,
+    split: str = "val",
+    labels_px: tuple[int, int] | None = None,
 ) -> dict[tuple[str, float], Scores]:
-    """Scores every frame of a split under every condition, at the network's size; blur is in pixels of that size.
+    """Scores every frame of a split under every condition, at one size; blur is in pixels of that size.
 
     Args:
         predict: labels one frame of that size.
         dataset: opened with the network's label space.
-        height_px: of the network's input.
-        width_px: of the network's input.
+        height_px: of the frames.
+        width_px: of the frames.
         split: which part of the data set.
+        labels_px: height and width of the label maps; the frames' where None.
 
     Returns:
         Scores by (kind of condition, its value), `AS_IT_IS` among them.
@@ -42,7 +48,7 @@ def measure_robustness(
     """
     class_count = len(dataset.label_space.classes)
     confusions = {condition: np.zeros((class_count, class_count + 1), np.int64) for condition in CONDITIONS}
-    for frame in sized_frames(dataset, split, height_px, width_px, "measuring robustness"):
+    for frame in sized_frames(dataset, split, height_px, width_px, "measuring robustness", labels_px):
         for condition, light in CONDITIONS.items():
             predicted = predict(np.ascontiguousarray(relight(frame.image_hwc, light)))
             confusions[condition] += confusion_matrix(frame.labels_hw, predicted, class_count)

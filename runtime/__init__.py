@@ -3,6 +3,7 @@
 In a vehicle it is installed alone, as the wheel `segtool-runtime`, and imported as `segtool_runtime`.
 """
 
+from .camera import CameraSpec
 from .errors import (
     ClosedError,
     DataError,
@@ -33,9 +34,11 @@ from .model_file import ModelFile, load_model_file
 from .overlay import blend, colourise
 from .providers import ProviderStatus, usable_providers
 from .segmenter import Result, Segmenter
+from .selftest import SelfTest, self_test
 from .spec import ModelSpec
 
 __all__ = [
+    "CameraSpec",
     "ClosedError",
     "DataError",
     "DeviceError",
@@ -51,6 +54,7 @@ __all__ = [
     "Scores",
     "Segmenter",
     "SegtoolError",
+    "SelfTest",
     "SpecError",
     "UsageError",
     "__version__",
@@ -59,5 +63,6 @@ __all__ = [
     "confusion_matrix",
     "load_model_file",
     "scores",
+    "self_test",
     "usable_providers",
 ]

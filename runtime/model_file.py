@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import IntegrityError, ModelFileError, SpecError, UsageError
+from .golden import GOLDEN_KEY
 from .onnx_file import OnnxStructure, TensorInfo, read_structure
-from .seal import check_seal_and_hash
+from .seal import SEAL_KEY, check_seal_and_hash
 from .spec import SPEC_KEY, ModelSpec
 from .tensors import UINT8
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "labels"
+CONFIDENCE_NAME = "confidence"
 
 _MAX_BYTES = (1 << 31) - 1  # protobuf's own limit for one message
 
@@ -32,6 +34,7 @@ class ModelFile:
         sha256: SHA-256 of the whole file, as `sha256sum` prints it; 64 lower-case hex digits. Not the seal's digest.
         spec: what the file says of itself.
         structure: what it holds.
+        golden: its golden frames, packed (`golden.read_golden`); None where it carries none.
     """
 
     path: Path
@@ -39,6 +42,7 @@ class ModelFile:
     sha256: str
     spec: ModelSpec
     structure: OnnxStructure
+    golden: str | None = None
 
 
 def load_model_file(path: str | os.PathLike[str], sha256: str | None = None) -> ModelFile:
@@ -65,7 +69,8 @@ def load_model_file(path: str | os.PathLike[str], sha256: str | None = None) -> 
             f"{path}: expected the file with SHA-256 {sha256.lower()}, got {file_hash}; "
             "this is another model file than the one asked for: put the right one there or change the expected value"
         )
-    return ModelFile(path=path, data=data, sha256=file_hash, spec=spec, structure=structure)
+    golden = dict(structure.metadata).get(GOLDEN_KEY)
+    return ModelFile(path=path, data=data, sha256=file_hash, spec=spec, structure=structure, golden=golden)
 
 
 def check_model_bytes(data: bytes, where: str) -> tuple[ModelSpec, OnnxStructure]:
@@ -146,24 +151,30 @@ def _refuse_numbers_not_finite(structure: OnnxStructure, where: str) -> None:
 
 def _read_spec(structure: OnnxStructure, where: str) -> ModelSpec:
     keys = [key for key, _ in structure.metadata]
-    if keys.count(SPEC_KEY) != 1 or len(set(keys)) != len(keys):
+    if SPEC_KEY not in keys or len(set(keys)) != len(keys) or not set(keys) <= {SPEC_KEY, GOLDEN_KEY, SEAL_KEY}:
         raise SpecError(
-            f"{where}: expected metadata with one '{SPEC_KEY}' and no key twice, got {keys}; "
-            "export the model again with `segtool export`"
+            f"{where}: expected metadata with one '{SPEC_KEY}', no key twice and beside it '{GOLDEN_KEY}' and "
+            f"'{SEAL_KEY}' only, got {keys}; export the model again with `segtool export`"
         )
-    return ModelSpec.from_json(dict(structure.metadata)[SPEC_KEY], where)
+    spec = ModelSpec.from_json(dict(structure.metadata)[SPEC_KEY], where)
+    if (spec.golden is not None) != (GOLDEN_KEY in keys):
+        named, there = ("golden frames", "none") if spec.golden is not None else ("no golden frames", "some")
+        raise SpecError(f"{where}: expected {named}, as the spec says, found {there}; export the model again")
+    return spec
 
 
 def _match_door(spec: ModelSpec, structure: OnnxStructure, where: str) -> None:
-    frame = (spec.batch, spec.height_px, spec.width_px)
+    names = (OUTPUT_NAME,) if spec.confidence is None else (OUTPUT_NAME, CONFIDENCE_NAME)
+    maps = tuple(TensorInfo(name, UINT8, (spec.batch, *spec.labels_shape)) for name in names)
     doors = (
-        ("input", structure.inputs, TensorInfo(INPUT_NAME, UINT8, (*frame, 3))),
-        ("output", structure.outputs, TensorInfo(OUTPUT_NAME, UINT8, frame)),
+        ("input", structure.inputs, (TensorInfo(INPUT_NAME, UINT8, (spec.batch, *spec.frame_shape)),)),
+        ("output", structure.outputs, maps),
     )
     for side, found, expected in doors:
-        if found != (expected,):
+        if found != expected:
+            count = f"one {side}" if len(expected) == 1 else f"{len(expected)} {side}s"
             raise SpecError(
-                f"{where}: expected one {side}, {_describe(expected)}, as the spec says, "
+                f"{where}: expected {count}, {', '.join(map(_describe, expected))}, as the spec says, "
                 f"got {', '.join(map(_describe, found)) or 'none'}; export the model again with `segtool export`"
             )
 

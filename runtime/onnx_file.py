@@ -37,12 +37,16 @@ class NodeInfo:
         domain: the operator's domain; "" is ONNX's own (also where the file says "ai.onnx").
         name: the node's name, may be "".
         finite: whether no floating-point attribute is NaN or infinite (tensors are told apart, as initializers).
+        inputs: names of what it takes, "" for one that is left out.
+        outputs: names of what it gives.
     """
 
     op_type: str
     domain: str
     name: str
     finite: bool = True
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,9 @@ def _read_node(node: Message, found: _Found) -> None:
     op_type, name = node.text(4), node.text(3)
     attributes = node.messages(5, f"an attribute of a {op_type} node")
     finite = all(floats_finite(attribute, number) for attribute in attributes for number in (2, 7))  # f, floats
-    found.nodes.append(NodeInfo(op_type, _domain(node.text(7)), name, finite))
+    found.nodes.append(
+        NodeInfo(op_type, _domain(node.text(7)), name, finite, tuple(node.texts(1)), tuple(node.texts(2)))
+    )
     for attribute in attributes:
         _read_attribute(attribute, f"{name or op_type}.{attribute.text(1)}", found)
 

@@ -164,8 +164,17 @@ class Message:
             ModelFileError: it is not UTF-8.
         """
         field = self.one(number, LENGTH)
-        if field is None:
-            return ""
+        return "" if field is None else self._decode(number, field)
+
+    def texts(self, number: int) -> list[str]:
+        """Every string field `number`, in the file's order.
+
+        Raises:
+            ModelFileError: one of them is not UTF-8.
+        """
+        return [self._decode(number, field) for field in self.all(number, LENGTH)]
+
+    def _decode(self, number: int, field: Field) -> str:
         try:
             return str(field.span, "utf-8")
         except UnicodeDecodeError as error:

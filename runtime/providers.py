@@ -47,6 +47,15 @@ _PACKAGES = {
     "openvino": "onnxruntime-openvino",
     "qnn": "onnxruntime-qnn",
 }
+_UNEXPECTED = {
+    (
+        "cpu",
+        "fp16",
+    ): "the CPU computes fp16 nodes in fp32 between casts: an fp16 file is smaller there, not faster, "
+    "and what half arithmetic does to its labels does not show",
+    ("cuda", "int8"): "the CUDA provider computes an int8 file's convolutions in float: it is slower there than fp16, "
+    "export with --fp16 for it",
+}
 _ALWAYS_TOLD = ("cuda", "tensorrt", "cpu")
 
 
@@ -108,6 +117,12 @@ def open_session(data: bytes, provider: str, threads: int | None, where: str = "
         if session is not None:
             return session, name
     return _open_on_cpu(data, threads, where), "cpu"
+
+
+def precision_notes(provider: str, precision: str) -> tuple[str, ...]:
+    """What is not as a file's precision makes one expect, on a provider; nothing where all is."""
+    note = _UNEXPECTED.get((provider, precision))
+    return () if note is None else (note,)
 
 
 def _candidates() -> list[str]:

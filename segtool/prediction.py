@@ -1,17 +1,18 @@
 """Labels pictures with a model file and writes the label maps: the whole of `segtool predict` but its options."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.labelling import label_each
 from runtime.errors import DataError, UsageError
 from runtime.files import write_whole
 from runtime.overlay import blend
 from runtime.segmenter import Segmenter
-from trainer.data.images import decode_image, encode_png, resize_image, resize_labels
+from trainer.data.images import decode_image, encode_png, resize_labels
 from trainer.data.layout import SUFFIXES, is_picture
 from trainer.data.progress import track
 from trainer.data.source import open_source
@@ -127,26 +128,12 @@ def plan_outputs(pictures: Iterable[Picture], out: Path, *, overlay: bool) -> di
     return planned
 
 
-def predict_labels(segmenter: Segmenter, image_hwc: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bool]:
-    """Labels one image of any size.
-
-    Args:
-        segmenter: an open one.
-        image_hwc: uint8 [H, W, 3] RGB.
-
-    Returns:
-        uint8 [H, W] labels at the image's own size, brought there by `resize_labels`, and whether they are valid.
-    """
-    spec = segmenter.spec
-    frame = np.ascontiguousarray(resize_image(image_hwc, spec.height_px, spec.width_px))
-    result = segmenter.segment(frame)
-    return resize_labels(result.labels, *image_hwc.shape[:2]), result.valid
-
-
 def predict_pictures(segmenter: Segmenter, path: Path, out: Path, *, overlay: bool = False) -> PredictionSummary:
     """Labels a picture, or every picture in a folder or zip, and writes one label PNG for each.
 
-    A picture that can't be read does not keep the others from being labelled; they are told together at the end.
+    A picture is shown to the network as the file's camera would deliver it; the labels come back to the picture's own
+    size by `resize_labels`. A picture that can't be read does not keep the others from being labelled; they are told
+    together at the end.
 
     Args:
         segmenter: an open one; left open.
@@ -163,19 +150,26 @@ def predict_pictures(segmenter: Segmenter, path: Path, out: Path, *, overlay: bo
     outputs = plan_outputs(pictures, out, overlay=overlay)
     bad: list[DataError] = []
     invalid: list[str] = []
+    images = (((name, image_hwc), image_hwc) for name, image_hwc in _readable(pictures, bad))
+    for (name, image_hwc), labels_hw, valid in label_each(segmenter, images):
+        if not valid:
+            invalid.append(name)
+        at_its_size_hw = resize_labels(labels_hw, *image_hwc.shape[:2])
+        _write_results(outputs[name], image_hwc, at_its_size_hw, segmenter.spec.palette)
+    if bad:
+        raise _told_together(bad, len(pictures), out)
+    return PredictionSummary(written=len(pictures), invalid=tuple(invalid))
+
+
+def _readable(pictures: Sequence[Picture], bad: list[DataError]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    """Yields name and image uint8 [H, W, 3] of each picture that can be read; the errors of others go into `bad`."""
     for picture in track(pictures, "labelling", len(pictures)):
         try:
             image_hwc = decode_image(picture.read(), picture.where)
         except DataError as error:
             bad.append(error)
             continue
-        labels_hw, valid = predict_labels(segmenter, image_hwc)
-        if not valid:
-            invalid.append(picture.name)
-        _write_results(outputs[picture.name], image_hwc, labels_hw, segmenter.spec.palette)
-    if bad:
-        raise _told_together(bad, len(pictures), out)
-    return PredictionSummary(written=len(pictures), invalid=tuple(invalid))
+        yield picture.name, image_hwc
 
 
 def _write_results(

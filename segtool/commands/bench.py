@@ -19,6 +19,10 @@ Examples:
   segtool bench runs/a/model.onnx --provider cpu --threads 1 --frames 7000
 
 \b
+Frames are what the file's camera delivers: with --data each picture is turned into that, and fills the crop where
+there is one. A file for batches is timed by the call.
+
+\b
 A percentile is shown only where there are frames enough for it:
 p50 needs 11, p90 64, p99 662, p99.9 6636 (MLPerf's early stopping, 99 % confidence)."""
 
@@ -75,12 +79,11 @@ def bench(
 def _frames(
     spec: "ModelSpec", data: Path | None, split: str, count: int, seed: int
 ) -> tuple[list["npt.NDArray[np.uint8]"], str]:
-    """Returns frames uint8 [H, W, 3] at the network's size, and where they came from in words."""
+    """Returns arrays as `segment` takes them, and where they came from in words."""
     from benchmarks.latency import noise_frames, real_frames
     from trainer.data.dataset import open_dataset
 
     if data is None:
-        return noise_frames(spec.height_px, spec.width_px, count, seed), f"uniform noise, seed {seed}"
+        return noise_frames(spec, count, seed), f"uniform noise, seed {seed}"
     dataset = open_dataset(data, spec.label_space)
-    images = real_frames(dataset, split, spec.height_px, spec.width_px, count, seed)
-    return images, f"{data.name}, {split}, seed {seed}"
+    return real_frames(dataset, split, spec, count, seed), f"{data.name}, {split}, seed {seed}"

@@ -8,6 +8,9 @@ import click
 from segtool.sections import number_list
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from benchmarks.sized_frames import Predict
     from runtime.metrics import Scores
     from trainer.data.dataset import Dataset
@@ -21,9 +24,12 @@ Examples:
   segtool eval runs/a/model.fp16.onnx cityscapes_pairs.zip --json eval.json
   segtool eval runs/a/model.onnx cityscapes_pairs.zip --provider cpu --split train --robustness
 
-Scores are at the network's size, from one confusion matrix of the whole split; a class that is absent is left out
-of the mean. A predicted 255 (no valid answer) on a valid pixel counts as wrong."""
+Scores are at the size of the label map (a RUN's is the network's), from one confusion matrix of the whole split; a
+class that is absent is left out of the mean. A predicted 255 (no valid answer) on a valid pixel counts as wrong.
+For a FILE.onnx of a camera each picture is turned into what that camera delivers; with a crop the whole picture fills
+the crop, the only part that is labelled."""
 
+Sizes = tuple[tuple[int, int], tuple[int, int]]  # height and width of the image and of the labels
 Scored = tuple["Scores", tuple[str, ...], dict[str, object]]  # scores, class names, what the record says beside them
 
 
@@ -120,7 +126,7 @@ def _score_run(run: Path, data: Path, split: str, extras: tuple[str, ...]) -> Sc
         trained = load_trained(run / "best.safetensors")
         dataset = open_dataset(data, trained.label_space)
         size = (trained.config.height_px, trained.config.width_px)
-        facts.update(_extras(extras, frame_labels(trained), dataset, size, split))
+        facts.update(_extras(extras, frame_labels(trained), dataset, (size, size), split))
     return result, classes, facts
 
 
@@ -149,12 +155,21 @@ def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple
 
 def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple[str, ...]) -> Scored:
     from benchmarks.accuracy import evaluate_file
-    from benchmarks.report import run_notes
+    from benchmarks.labelling import picture_size
+    from benchmarks.report import door_facts
+    from runtime.errors import UsageError
+    from runtime.providers import precision_notes
     from runtime.segmenter import Segmenter
+    from trainer.data.camera_frames import as_camera_frame
     from trainer.data.dataset import open_dataset
 
     with Segmenter(file, provider) as segmenter:
         spec = segmenter.spec
+        if extras and spec.batch > 1:
+            raise UsageError(
+                f"--{extras[0].replace('_', '-')} measures frame by frame, got {file}, which takes {spec.batch} at "
+                "once; give a file exported with --batch 1"
+            )
         dataset = open_dataset(data, spec.label_space)
         result = evaluate_file(segmenter, dataset, split)
         facts: dict[str, object] = {
@@ -163,37 +178,40 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
             "precision": spec.precision,
             "width_px": spec.width_px,
             "height_px": spec.height_px,
+            **door_facts(spec),
             "provider": segmenter.provider,
-            "notes": run_notes(segmenter.provider, spec.precision),
+            "notes": list(precision_notes(segmenter.provider, spec.precision)),
         }
-        size = (spec.height_px, spec.width_px)
-        facts.update(_extras(extras, lambda frame: segmenter.segment(frame).labels, dataset, size, split))
+
+        def predict(image_hwc: "npt.NDArray[np.uint8]") -> "npt.NDArray[np.uint8]":
+            return segmenter.segment(as_camera_frame(image_hwc, spec)).labels
+
+        sizes = (picture_size(spec), spec.labels_shape)
+        facts.update(_extras(extras, predict, dataset, sizes, split))
     return result, tuple(spec.classes), facts
 
 
 def _extras(
-    extras: tuple[str, ...], predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str
+    extras: tuple[str, ...], predict: "Predict", dataset: "Dataset", sizes: Sizes, split: str
 ) -> dict[str, object]:
     """Measures what else was asked for, prints the tables, and returns what the record says."""
     measure = {"robustness": _robustness, "by_size": _by_size}
-    return {name: measure[name](predict, dataset, size_px, split) for name in extras}
+    return {name: measure[name](predict, dataset, sizes, split) for name in extras}
 
 
-def _by_size(predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str) -> list[dict[str, object]]:
+def _by_size(predict: "Predict", dataset: "Dataset", sizes: Sizes, split: str) -> list[dict[str, object]]:
     from benchmarks.by_size import BY_SIZE_COLUMNS, by_size_record, by_size_rows, measure_by_size
     from segtool.console import show_table
 
-    result, classes = measure_by_size(predict, dataset, *size_px, split), tuple(dataset.label_space.classes)
+    result, classes = measure_by_size(predict, dataset, *sizes[0], split, sizes[1]), tuple(dataset.label_space.classes)
     show_table("by the size of objects", BY_SIZE_COLUMNS, by_size_rows(result, classes))
     return by_size_record(result, classes)
 
 
-def _robustness(
-    predict: "Predict", dataset: "Dataset", size_px: tuple[int, int], split: str
-) -> list[dict[str, object]]:
+def _robustness(predict: "Predict", dataset: "Dataset", sizes: Sizes, split: str) -> list[dict[str, object]]:
     from benchmarks.robustness import ROBUSTNESS_COLUMNS, measure_robustness, robustness_record, robustness_rows
     from segtool.console import show_table
 
-    results = measure_robustness(predict, dataset, *size_px, split)
+    results = measure_robustness(predict, dataset, *sizes[0], split, sizes[1])
     show_table("in other light, and out of focus", ROBUSTNESS_COLUMNS, robustness_rows(results))
     return robustness_record(results, tuple(dataset.label_space.classes))

@@ -18,12 +18,14 @@ ELEMENT_TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9:
 EXAMPLES = """\b
 Examples:
   segtool inspect runs/a/model.onnx
+  segtool inspect runs/a/model.fp16.onnx --nodes
   segtool inspect runs/a/model.fp16.onnx | grep sha256"""
 
 
 @click.command(epilog=EXAMPLES, short_help="Check a model file and show what is in it.")
 @click.argument("file", metavar="FILE.onnx", type=click.Path(path_type=Path))
-def inspect(file: Path) -> None:
+@click.option("--nodes", is_flag=True, help="Also list every node with what it takes and gives, in the file's order.")
+def inspect(file: Path, nodes: bool) -> None:
     """Check FILE.onnx and show its spec, seal, inputs and outputs, nodes, bytes and proof.
 
     A file that is altered, truncated or not ours ends with exit code 4.
@@ -33,13 +35,17 @@ def inspect(file: Path) -> None:
     from segtool.console import show_table
 
     model = load_model_file(file)
-    seal = check_seal(model.data, str(file))
-    show_table(f"{file}", ("", ""), [*_file_rows(model, seal), *_spec_rows(model.spec)])
-    show_table("training", ("", ""), _mapping_rows(model.spec.training))
-    show_table("parity", ("", ""), _mapping_rows(model.spec.parity or {"result": "no proof in this file"}))
+    seal, spec = check_seal(model.data, str(file)), model.spec
+    show_table(f"{file}", ("", ""), [*_file_rows(model, seal), *_spec_rows(spec), *_golden_rows(model)])
+    show_table("training", ("", ""), _mapping_rows(spec.training))
+    show_table("parity", ("", ""), _mapping_rows(spec.parity or {"result": "no proof in this file"}))
+    if spec.numerics:
+        show_table("numerics", ("", ""), _mapping_rows(spec.numerics))
     show_table("inputs and outputs", ("", "name", "type", "shape"), _tensor_rows(model.structure))
-    show_table("classes", ("id", "name", "colour"), _class_rows(model.spec))
-    show_table("nodes", ("op", "count"), _node_rows(model.structure))
+    show_table("classes", ("id", "name", "colour"), _class_rows(spec))
+    show_table("nodes", ("op", "count", "bytes of weights"), _op_rows(model.structure))
+    if nodes:
+        show_table("every node", ("op", "name", "takes", "gives"), _node_rows(model.structure))
 
 
 def _file_rows(model: "ModelFile", seal: str) -> list[tuple[str, str]]:
@@ -56,16 +62,51 @@ def _file_rows(model: "ModelFile", seal: str) -> list[tuple[str, str]]:
 
 
 def _spec_rows(spec: "ModelSpec") -> list[tuple[str, str]]:
+    height_px, width_px = spec.labels_shape
+    enlarged = "" if spec.labels_at == "network" else f", enlarged from {spec.labels_from}"
     return [
         ("spec", f"schema version {spec.schema_version}"),
-        ("size", f"{spec.width_px}x{spec.height_px}, batch {spec.batch}, {spec.input_layout}"),
-        ("precision", spec.precision),
+        *_camera_rows(spec),
+        ("network", f"{spec.width_px}x{spec.height_px}, {spec.precision}"),
+        ("labels", f"{width_px}x{height_px}{enlarged}"),
+        ("confidence", _line(spec.confidence)),
         ("label space", f"{spec.label_space}, {len(spec.classes)} classes, ignore id {spec.ignore_id}"),
         ("mean, std", f"{_numbers(spec.mean)}, {_numbers(spec.std)} (inside the graph)"),
-        ("resize before", spec.resize),
-        ("producer", ", ".join(f"{key} {value}" for key, value in spec.producer.items()) or "-"),
+        ("producer", _line(spec.producer)),
         ("licence note", spec.licence_note or "-"),
     ]
+
+
+def _camera_rows(spec: "ModelSpec") -> list[tuple[str, str]]:
+    camera = spec.camera
+    batch = f"uint8 {list(spec.frame_shape)}, batch {spec.batch}"
+    if camera is None:
+        return [
+            ("frame", f"{spec.width_px}x{spec.height_px} {spec.layout}, {batch}"),
+            ("resize before", f"{spec.resize}, by the caller"),
+        ]
+    rows = [("frame", f"{camera.width_px}x{camera.height_px} {camera.layout}, {batch}")]
+    if camera.yuv_matrix is not None:
+        rows.append(("colour", f"{camera.yuv_matrix}, {camera.yuv_range} range"))
+    if camera.crop is not None:
+        x, y, width, height = camera.crop
+        rows.append(("crop", f"{width}x{height} from x {x}, y {y}: the network sees nothing else"))
+    how = "none" if camera.resize == "none" else f"{spec.resize}, in the graph by {camera.resize}"
+    return [*rows, ("resize", how)]
+
+
+def _golden_rows(model: "ModelFile") -> list[tuple[str, str]]:
+    golden = model.spec.golden
+    if golden is None or model.golden is None:
+        return [("golden frames", "-")]
+    agreement = _line(golden["agreement"]).replace("*", "others")
+    told = f"{golden['frames']} of {golden['source']}, {len(model.golden):,} bytes; must agree: {agreement}"
+    return [("golden frames", told)]
+
+
+def _line(document: object) -> str:
+    """A JSON object in one line."""
+    return ", ".join(f"{key} {value}" for key, value in _mapping_rows(document)) if document else "-"
 
 
 def _shown(value: object) -> str:
@@ -103,6 +144,22 @@ def _class_rows(spec: "ModelSpec") -> list[tuple[int, str, str]]:
     ]
 
 
-def _node_rows(structure: "OnnxStructure") -> list[tuple[str, int]]:
+def _op_rows(structure: "OnnxStructure") -> list[tuple[str, int, str]]:
+    """Operators by how many there are; a tensor that several of them take counts for the first."""
     counts = Counter(node.op_type for node in structure.nodes)
-    return [*counts.most_common(), ("all", sum(counts.values()))]
+    owner = {f"{node.name or node.op_type}": node.op_type for node in reversed(structure.nodes)}
+    takers = {name: node.op_type for node in reversed(structure.nodes) for name in node.inputs}
+    weights: Counter[str] = Counter()
+    for tensor in structure.initializers:
+        # a tensor in an attribute is called NODE.ATTRIBUTE
+        op = takers.get(tensor.name) or owner.get(tensor.name.rpartition(".")[0], "")
+        weights[op] += tensor.bytes_len
+    rows = [(op, count, f"{weights[op]:,}") for op, count in counts.most_common()]
+    return [*rows, ("all", sum(counts.values()), f"{sum(weights.values()):,}")]
+
+
+def _node_rows(structure: "OnnxStructure") -> list[tuple[str, str, str, str]]:
+    return [
+        (node.op_type, node.name or "-", ", ".join(name or "-" for name in node.inputs), ", ".join(node.outputs))
+        for node in structure.nodes
+    ]

@@ -22,8 +22,9 @@ A label PNG holds one class id per pixel, as numbers 0, 1, 2, ... at the image's
 def predict(file: Path, images: Path, out: Path, overlay: bool, provider: str) -> None:
     """Label every image with FILE.onnx: OUT/NAME.png, at the image's own size.
 
-    Each image is resized with antialiasing to the network's size. The labels go back by the nearest pixel, or by a vote
-    where the image is the smaller one.
+    Each image is resized with antialiasing to the network's size, or turned into what the file's camera would deliver;
+    with a crop the whole image fills the crop. The labels go back by the nearest pixel, or by a vote where the image is
+    the smaller one.
     """
     from runtime.segmenter import Segmenter
     from segtool.console import say

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import evaluate_file, score_record, score_rows
+from runtime.camera import CameraSpec
 from runtime.errors import DataError, SpecError
 from trainer.data.dataset import Frame
 
@@ -48,6 +49,25 @@ def test_evaluate_file_over_two_frames_scores_one_matrix(segmenter):
 def test_evaluate_file_of_a_larger_frame_scores_at_the_networks_size(segmenter):
     large = np.repeat(np.repeat([[0, 0], [1, 1]], 3, axis=0), 3, axis=1)
     assert evaluate_file(segmenter, dataset_of([(large, large)])).pixels == 4
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_evaluate_file_for_batches_scores_every_frame_once(stub_segmenter, batch):
+    segmenter = stub_segmenter(classes=CLASSES, label_space="three", height_px=2, width_px=2, batch=batch)
+    frames = [([[label] * 2] * 2, [[truth] * 2] * 2) for label, truth in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 255))]
+    result = evaluate_file(segmenter, dataset_of(frames))
+    assert result.pixels == 16  # four frames that count; the rows that fill the last batch do not
+    assert result.iou.tolist() == pytest.approx([4 / 8, 4 / 8, 1])
+
+
+def test_evaluate_file_of_a_camera_compares_at_the_size_of_its_labels(stub_segmenter):
+    camera = CameraSpec(height_px=4, width_px=6, layout="bgr", crop=(1, 2, 4, 2))
+    changes = {"height_px": 2, "width_px": 4, "camera": camera}
+    segmenter = stub_segmenter(classes=CLASSES, label_space="three", **changes)
+    frames = [([[0, 1, 2, 2]] * 2, [[0, 1, 2, 0]] * 2)]
+    result = evaluate_file(segmenter, dataset_of(frames))
+    assert result.pixels == 8
+    assert result.iou.tolist() == pytest.approx([2 / 4, 1, 2 / 4])
 
 
 def test_evaluate_file_with_other_classes_is_refused(segmenter):

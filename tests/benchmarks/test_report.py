@@ -13,8 +13,8 @@ from benchmarks.report import (
     busy_notes,
     histogram,
     latency_summary,
-    run_notes,
 )
+from runtime.camera import CameraSpec
 
 MACHINE = {
     "cpu": "Some CPU",
@@ -99,6 +99,11 @@ def test_bench_record_is_json_with_its_schema(record_of):
         "width_px": 6,
         "height_px": 4,
         "classes": 7,
+        "batch": 1,
+        "camera": None,
+        "labels_width_px": 6,
+        "labels_height_px": 4,
+        "confidence": False,
     }
     assert record["frames"] == {"from": "noise", "measured": 100, "warmup": 2, "distinct": 2, "invalid": 0}
     assert record["first_frame_ms"] == 9.0
@@ -115,6 +120,17 @@ def test_bench_rows_show_sizes_as_width_by_height_and_what_is_withheld(record_of
     assert "note" not in rows
 
 
+def test_bench_rows_of_a_camera_file_for_batches_say_what_is_timed(record_of):
+    yuv = {"yuv_matrix": "bt709", "yuv_range": "limited"}
+    camera = CameraSpec(height_px=10, width_px=12, layout="nv12", crop=(0, 2, 12, 8), resize="products", **yuv)
+    changes = {"labels_at": "camera", "confidence": {"temperature": 1.0}, "batch": 6}
+    record = record_of(np.full(100, 1.5), camera=camera, **changes)
+    assert record["model"]["camera"]["crop"] == (0, 2, 12, 8)
+    rows = dict(bench_rows(record))
+    assert rows["camera"] == "12x10 nv12, crop 12x8 at 0,2, resize products, labels and confidence at 12x8"
+    assert rows["times"] == "of a call with 6 frames"
+
+
 def test_bench_record_without_warmup_has_no_first_frame(record_of):
     record = record_of([1.0], warmup_ms=())
     assert record["first_frame_ms"] is None
@@ -125,11 +141,6 @@ def test_bench_record_of_fp16_on_cpu_says_that_it_may_run_in_fp32(record_of):
     record = record_of([1.0], precision="fp16")
     assert "fp32 between casts" in record["notes"][0]
     assert dict(bench_rows(record))["note"] == record["notes"][0]
-
-
-@pytest.mark.parametrize(("provider", "precision"), [("cuda", "fp16"), ("cpu", "fp32"), ("cpu", "int8")])
-def test_run_notes_elsewhere_are_empty(provider, precision):
-    assert run_notes(provider, precision) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from runtime.camera import CameraSpec
+from runtime.golden import GOLDEN_KEY, pack_golden
 from runtime.seal import SEAL_KEY, seal
 from runtime.segmenter import Segmenter
 from runtime.spec import SPEC_KEY, ModelSpec
@@ -78,6 +80,84 @@ def conv_parameters(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(1)
     weight = generator.normal(size=(CLASSES, 3, 3, 3)).astype(np.float32)
     return weight * np.float32(scale), generator.normal(size=CLASSES).astype(np.float32)
+
+
+def _door(
+    *, layout: str = "rgb", batch: int = 1, confidence: bool = False, scale: int = 64, **changes: object
+) -> bytes:
+    """A sealed file of a camera of 32x24 whose answers are seen at once: labels are Y (or the first channel) // scale,
+    confidence is Y itself; with a crop of it."""
+    yuv = {"yuv_matrix": "bt709", "yuv_range": "limited"} if layout in ("nv12", "uyvy") else {}
+    crop = changes.pop("crop", None)
+    _, _, width, height = crop or (0, 0, WIDTH, HEIGHT)
+    camera = CameraSpec(height_px=HEIGHT, width_px=WIDTH, layout=layout, crop=crop, **yuv)
+    changes["confidence"] = {"temperature": 1.0} if confidence else None
+    spec = _spec(camera=camera, batch=batch, height_px=height, width_px=width, **changes)
+    left, top = (crop or (0, 0))[:2]
+    channel = {"rgb": [(3, 0, 1)], "bgr": [(3, 0, 1)], "uyvy": [(3, 1, 2)], "nv12": []}[layout]
+    cuts = np.array([(1, top, top + height), (2, left, left + width), *channel], np.int64).T
+    nodes = [
+        helper.make_node("Slice", ["image", "starts", "ends", "axes"], ["cut"]),
+        helper.make_node("Reshape", ["cut", "shape"], ["confidence"]),
+        helper.make_node("Div", ["confidence", "scale"], ["labels"]),
+    ]
+    constants = {"axes": cuts[0], "starts": cuts[1], "ends": cuts[2]}
+    constants |= {"shape": np.array([batch, height, width], np.int64), "scale": np.uint8(scale)}
+    outputs = ["labels", "confidence"] if confidence else ["labels"]
+    graph = helper.make_graph(
+        nodes,
+        "door",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [batch, *spec.frame_shape])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, [batch, height, width]) for name in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    metadata = {SPEC_KEY: spec.to_json()}
+    if spec.golden is not None:
+        frames = golden_frames(spec.frame_shape)
+        seen = [first_plane(frame)[top : top + height, left : left + width] for frame in frames]
+        metadata[GOLDEN_KEY] = pack_golden(frames, [plane // 64 for plane in seen])
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    return seal(model.SerializeToString())
+
+
+def first_plane(frame: np.ndarray) -> np.ndarray:
+    """Y of nv12 [36, 32] and uyvy [24, 32, 2], the first channel of others: uint8 [24, 32]."""
+    if frame.ndim == 2:
+        return frame[:HEIGHT]
+    return frame[..., 1 if frame.shape[2] == 2 else 0]
+
+
+def golden_frames(shape: tuple[int, ...]) -> list[np.ndarray]:
+    generator = np.random.default_rng(11)
+    return [generator.integers(0, 256, shape, dtype=np.uint8) for _ in range(2)]
+
+
+@pytest.fixture(scope="session")
+def make_door() -> Callable[..., bytes]:
+    """A sealed camera file; `layout`, `batch`, `confidence`, `crop`, other keywords change its spec. See `_door`.
+
+    With `golden` in the spec it carries two golden frames with labels for a `scale` of 64: with another it is broken.
+    """
+    return _door
+
+
+@pytest.fixture
+def open_door(tmp_path: Path) -> Callable[..., Segmenter]:
+    """A Segmenter of such a file on the CPU."""
+
+    def make(**changes: object) -> Segmenter:
+        (tmp_path / "door.onnx").write_bytes(_door(**changes))
+        return Segmenter(tmp_path / "door.onnx", "cpu", threads=1)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def golden_model_bytes() -> bytes:
+    """A sealed file of uint8 RGB 32x24 that carries two golden frames."""
+    return _door(golden={"frames": 2, "source": "noise", "agreement": {"cpu": 1.0, "*": 0.99}})
 
 
 @pytest.fixture(scope="session")

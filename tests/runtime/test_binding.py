@@ -12,8 +12,8 @@ def session(tiny_model_bytes: bytes) -> onnxruntime.InferenceSession:
 
 
 @pytest.mark.parametrize("provider", ["cpu", "openvino"])  # bound once; bound before each run
-def test_run_sees_each_new_frame(session, provider: str) -> None:
-    bound = BoundSession(session, provider, 24, 32)
+def test_run_sees_each_new_frame(session, make_spec, provider: str) -> None:
+    bound = BoundSession(session, provider, make_spec())
     generator = np.random.default_rng(0)
     for _ in range(5):
         frame = generator.integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -23,17 +23,17 @@ def test_run_sees_each_new_frame(session, provider: str) -> None:
         np.testing.assert_array_equal(out, expected[0])
 
 
-def test_run_that_fails_leaves_out_as_it_was(session) -> None:
-    bound = BoundSession(session, "cpu", 24, 32)
-    bound._output = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, 5, 5), np.uint8))
-    bound._binding.bind_ortvalue_output("labels", bound._output)
+def test_run_that_fails_leaves_out_as_it_was(session, make_spec) -> None:
+    bound = BoundSession(session, "cpu", make_spec())
+    bound._outputs = [onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, 5, 5), np.uint8))]
+    bound._binding.bind_ortvalue_output("labels", bound._outputs[0])
     out = np.full((24, 32), 77, np.uint8)
     with pytest.raises(ENGINE_ERRORS, match="labels"):
         bound.run(np.zeros((24, 32, 3), np.uint8), out)
     assert (out == 77).all()
 
 
-def test_run_with_device_memory_updates_it_before_each_run(session, monkeypatch) -> None:
+def test_run_with_device_memory_updates_it_before_each_run(session, make_spec, monkeypatch) -> None:
     # the device's memory played by the CPU's: an OrtValue of its own, that only update_inplace changes
     real = onnxruntime.OrtValue.ortvalue_from_numpy
     asked = []
@@ -43,7 +43,7 @@ def test_run_with_device_memory_updates_it_before_each_run(session, monkeypatch)
         return real(array.copy() if device == "cuda" else array)
 
     monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", on_device)
-    bound = BoundSession(session, "cuda", 24, 32)
+    bound = BoundSession(session, "cuda", make_spec())
     assert asked == ["cuda", "cpu"]
     out = np.empty((24, 32), np.uint8)
     for level in (0, 255):
@@ -53,14 +53,16 @@ def test_run_with_device_memory_updates_it_before_each_run(session, monkeypatch)
 
 
 @pytest.mark.parametrize(("provider", "binds"), [("cpu", 1), ("openvino", 4)])
-def test_run_on_a_provider_of_unknown_memory_binds_its_input_each_time(session, monkeypatch, provider, binds) -> None:
+def test_run_on_a_provider_of_unknown_memory_binds_its_input_each_time(
+    session, make_spec, monkeypatch, provider, binds
+) -> None:
     # binding may copy the frame to a device, so bound once such a provider would answer the first frame for ever
     calls = []
     real = onnxruntime.IOBinding.bind_ortvalue_input
     monkeypatch.setattr(
         onnxruntime.IOBinding, "bind_ortvalue_input", lambda *arguments: [calls.append(1), real(*arguments)]
     )
-    bound = BoundSession(session, provider, 24, 32)
+    bound = BoundSession(session, provider, make_spec())
     for _ in range(3):
         bound.run(np.zeros((24, 32, 3), np.uint8), np.empty((24, 32), np.uint8))
     assert len(calls) == binds

@@ -89,7 +89,12 @@ def test_read_structure_nan_wherever_a_tensor_can_stand_is_found(model: onnx.Mod
 @pytest.mark.parametrize("attribute", [{"value_float": float("inf")}, {"value_floats": [1.0, float("nan")]}])
 def test_read_structure_float_attribute_not_finite_is_told_of_the_node(attribute: dict) -> None:
     (node,) = structure_of(model_of(helper.make_node("Constant", [], ["c"], "c", **attribute))).nodes
-    assert node == NodeInfo("Constant", "", "c", finite=False)
+    assert node == NodeInfo("Constant", "", "c", finite=False, outputs=("c",))
+
+
+def test_read_structure_nodes_tell_what_they_take_and_give() -> None:
+    (node,) = structure_of(model_of(helper.make_node("Clip", ["x", "", "high"], ["y"], "clip"))).nodes
+    assert node == NodeInfo("Clip", "", "clip", inputs=("x", "", "high"), outputs=("y",))
 
 
 def test_read_structure_domains_are_told_and_the_two_names_of_onnx_are_one() -> None:

@@ -17,7 +17,7 @@ from runtime import errors
 
 REPOSITORY = Path(__file__).parents[2]
 MODULES = [f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__)]
-WITH_EXAMPLES = {"metrics": 2, "overlay": 2, "providers": 1, "segmenter": 1}
+WITH_EXAMPLES = {"metrics": 2, "overlay": 2, "providers": 1, "segmenter": 1, "selftest": 1}
 
 
 def run_python(code: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -67,11 +67,12 @@ def test_imports_inside_the_package_are_relative() -> None:
 
 
 @pytest.fixture
-def beside_a_model(tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def beside_a_model(tmp_path: Path, golden_model_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder holds model.onnx, and the package has its name in a vehicle."""
-    monkeypatch.chdir(tiny_model_path.parent)
+    (tmp_path / "model.onnx").write_bytes(golden_model_bytes)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "segtool_runtime", runtime)
-    return tiny_model_path.parent
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -85,6 +86,6 @@ def test_examples_in_docstrings_run(beside_a_model: Path, name: str) -> None:
 
 def test_examples_in_the_readme_run(beside_a_model: Path, frame: np.ndarray) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "runtime" / "README.md").read_text(), re.S)
-    assert len(blocks) >= 2
+    assert len(blocks) == 4
     for block in blocks:
         exec(compile(block, "runtime/README.md", "exec"), {"camera": [frame, frame]})  # noqa: S102  # our own README

@@ -107,9 +107,9 @@ def test_fields_past_the_cap_are_refused(count: int) -> None:
 
 
 def test_fields_up_to_the_cap_are_read_in_a_few_seconds() -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: the machine may be busy with others
     read(b"\x0a\x00" * MAX_FIELDS)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_message_of_random_bytes_is_read_or_refused() -> None:

@@ -10,7 +10,7 @@ from runtime import providers
 from runtime.errors import ModelFileError, ProviderUnavailable, UsageError
 from runtime.libraries import driver_missing
 from runtime.probe import probe_model
-from runtime.providers import PROVIDERS, open_session, usable_providers
+from runtime.providers import PROVIDERS, open_session, precision_notes, usable_providers
 
 REPOSITORY = Path(__file__).parents[2]
 no_cuda = pytest.mark.skipif(not driver_missing("cuda"), reason="shows what happens where CUDA does not run")
@@ -138,7 +138,7 @@ def test_open_session_named_is_asked_for_alone_and_strictly(tiny_model_bytes: by
     cuda_stands_ready.setattr(onnxruntime, "InferenceSession", record)
     cuda_stands_ready.setattr(providers, "_prove", lambda _: None)
     open_session(tiny_model_bytes, "cuda", None)
-    assert seen == {"providers": ["CUDAExecutionProvider"], "enable_fallback": 0, "strict": "1", "disabled": True}
+    assert seen == {"providers": [("CUDAExecutionProvider", {"use_tf32": "0"})], "enable_fallback": 0, "strict": "1", "disabled": True}
 
 
 def test_open_session_device_error_is_told_in_the_engines_words(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
@@ -220,3 +220,9 @@ def test_usable_providers_with_wrong_numbers_is_not_usable(cuda_stands_ready) ->
     cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: Wrong(data, provider))
     assert [status.usable for status in usable_providers()] == [False, False, False]
     assert "expected the right numbers from a small model, got wrong ones" in usable_providers()[0].reason
+
+
+def test_precision_notes_tell_what_is_not_as_expected() -> None:
+    assert "in float: it is slower there than fp16" in precision_notes("cuda", "int8")[0]
+    assert "fp32 between casts" in precision_notes("cpu", "fp16")[0]
+    assert [precision_notes(*pair) for pair in (("cuda", "fp16"), ("cpu", "fp32"), ("cpu", "int8"))] == [()] * 3

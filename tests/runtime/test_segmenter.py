@@ -15,7 +15,6 @@ from runtime.errors import (
     IntegrityError,
     ModelFileError,
     ProviderUnavailable,
-    SpecError,
     UsageError,
 )
 from runtime.libraries import driver_missing
@@ -170,13 +169,6 @@ def test_segmenter_of_an_altered_file_is_refused(tiny_model_path: Path) -> None:
         Segmenter(tiny_model_path, "cpu")
 
 
-def test_segmenter_of_a_batch_model_is_refused(tmp_path: Path, make_proto) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(seal(make_proto(batch=2).SerializeToString()))
-    with pytest.raises(SpecError, match="batches of 1 frame, got 2"):
-        Segmenter(path, "cpu")
-
-
 @pytest.mark.parametrize("frames", [-1, 1.5, None, True])
 def test_segmenter_warmup_frames_of_no_sense_are_refused(tiny_model_path: Path, frames: object) -> None:
     with pytest.raises(UsageError, match=f"warmup_frames: expected a whole number of at least 0, got {frames!r}"):
@@ -239,3 +231,13 @@ def test_segment_engine_failure_is_a_device_error_each_time(tiny_model_path: Pat
             segmenter.segment(frame, out)
     assert (out == 77).all()
     assert capfd.readouterr() == ("", "")
+
+
+def test_segmenter_logs_what_its_provider_makes_of_the_precision(
+    open_door: Callable[..., Segmenter], caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_door(precision="fp16"):
+        assert "fp32 between casts" in caplog.text
+    caplog.clear()
+    with open_door():
+        assert caplog.text == ""

@@ -16,20 +16,30 @@ def test_to_json_holds_every_field_in_plain_json(make_spec) -> None:
     assert document["classes"] == ["road", "sky", "car", "tree"]
     assert document["palette"][1] == [70, 130, 180]
     assert (document["height_px"], document["width_px"], document["ignore_id"]) == (24, 32, 255)
-    assert (document["schema_version"], document["input_layout"], document["batch"]) == (1, "rgb_nhwc", 1)
-    assert document["parity"] is None
+    assert (document["schema_version"], document["camera"], document["batch"]) == (2, None, 1)
+    assert (document["labels_at"], document["labels_from"]) == ("network", "labels")
+    assert [document[name] for name in ("parity", "confidence", "golden", "numerics")] == [None] * 4
 
 
 def test_from_json_newer_schema_is_refused_by_number(make_spec) -> None:
     newer = json.loads(make_spec().to_json()) | {"schema_version": SCHEMA_VERSION + 1, "novelty": 1}
-    with pytest.raises(SpecError, match=r"file\.onnx: expected a spec of schema 1 or older, got schema 2"):
+    with pytest.raises(SpecError, match=r"file\.onnx: expected a spec of schema 2, got schema 3, from a newer"):
         ModelSpec.from_json(json.dumps(newer), "file.onnx")
 
 
 @pytest.mark.parametrize("version", [None, 0, -1, "1", 1.0, True])
 def test_from_json_schema_version_of_no_sense_is_refused(make_spec, version: object) -> None:
     document = json.loads(make_spec().to_json()) | {"schema_version": version}
-    with pytest.raises(SpecError, match=f"schema_version of 1 to 1, got {version!r}"):
+    with pytest.raises(SpecError, match=f"schema_version of 1 to 2, got {version!r}"):
+        ModelSpec.from_json(json.dumps(document), "file.onnx")
+
+
+def test_from_json_of_schema_1_says_that_an_older_segtool_wrote_it(make_spec) -> None:
+    # as segtool 0.1 wrote it, before cameras
+    document = json.loads(make_spec().to_json()) | {"schema_version": 1, "input_layout": "rgb_nhwc"}
+    for name in ("camera", "labels_at", "labels_from", "confidence", "golden", "numerics"):
+        del document[name]
+    with pytest.raises(SpecError, match=r"file\.onnx: expected .* 2, got schema 1, from an older segtool; export the"):
         ModelSpec.from_json(json.dumps(document), "file.onnx")
 
 
@@ -84,8 +94,12 @@ def test_from_json_of_no_json_names_the_problem(text: str, problem: str) -> None
         ("mean", ["a", 0, 0], "mean to be three finite numbers, got"),
         ("std", [1, 0, 1], "std to be three finite numbers over 0, got"),
         ("precision", "fp64", "precision to be one of fp32, fp16, int8, got 'fp64'"),
-        ("precision", ["fp32"], "precision to be text"),
-        ("input_layout", "bgr_nhwc", "input_layout to be one of rgb_nhwc, got 'bgr_nhwc'"),
+        ("precision", ["fp32"], r"precision to be one of fp32, fp16, int8, got \['fp32'\]"),
+        ("labels_at", "screen", "labels_at to be one of network, camera, got 'screen'"),
+        ("labels_at", "camera", "labels_at 'network' without a camera, got 'camera'"),
+        ("labels_from", None, "labels_from to be one of logits, labels, got None"),
+        ("confidence", True, "confidence to be a JSON object, got True"),
+        ("numerics", [], r"numerics to be a JSON object, got \[\]"),
         ("ignore_id", 0, "ignore_id 255, got 0"),
         ("training", None, "training to be a JSON object, got None"),
         ("producer", [], "producer to be a JSON object"),
@@ -103,11 +117,11 @@ def test_from_json_field_out_of_range_is_named(make_spec, field: str, value: obj
 def test_spec_made_wrong_is_refused_where_it_is_made(make_spec) -> None:
     with pytest.raises(SpecError, match="expected std to be three finite numbers over 0, got \\(nan"):
         make_spec(std=(float("nan"), 1.0, 1.0))
-    with pytest.raises(SpecError, match="expected schema_version 1, got 3"):
+    with pytest.raises(SpecError, match="expected schema_version 2, got 3"):
         make_spec(schema_version=3)
 
 
 @pytest.mark.parametrize("training", [{"a": float("inf")}, {"a": {1, 2}}, {"a": b"x"}])
 def test_to_json_of_what_json_cannot_hold_is_refused(make_spec, training: dict) -> None:
-    with pytest.raises(SpecError, match="expected training, producer and parity to be JSON objects, but"):
+    with pytest.raises(SpecError, match="expected training, producer, parity and the like to be JSON objects, but"):
         make_spec(training=training).to_json()

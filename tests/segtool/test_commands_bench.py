@@ -49,6 +49,18 @@ def test_bench_with_data_uses_real_frames(model_file, pairs_folder, tmp_path):
     assert record["frames"]["distinct"] == 1
 
 
+@pytest.mark.parametrize("data", [True, False])
+def test_bench_of_a_camera_file_for_batches_times_its_calls(write_camera_model, pairs_folder, tmp_path, capsys, data):
+    file = write_camera_model(crop=(0, 1, 4, 4), batch=3, confidence={"temperature": 1.0})
+    source = ["--data", str(pairs_folder)] if data else []
+    record = bench(file, tmp_path, "--frames", "20", "--warmup", "0", *source)
+    assert record["model"]["batch"] == 3
+    assert record["frames_per_s"] == pytest.approx(60 / record["wall_s"])
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "camera 4x6 bgr, crop 4x4 at 0,1, resize none, labels and confidence at 4x4" in shown
+    assert "times of a call with 3 frames" in shown
+
+
 def test_bench_of_fp16_on_cpu_carries_the_note(write_model, tmp_path, capsys):
     record = bench(write_model("half.onnx", precision="fp16"), tmp_path, "--frames", "1")
     assert "fp32 between casts" in record["notes"][0]

@@ -32,6 +32,35 @@ def test_eval_of_a_file_writes_the_scores_worked_out_by_hand(model_file, pairs_f
     assert "pixel accuracy 93.75 % of 16 valid pixels" in table
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_eval_of_a_cropping_camera_file_scores_the_whole_picture(write_camera_model, pairs_folder, tmp_path, batch):
+    file = tmp_path / "e.json"
+    model = write_camera_model(crop=(0, 1, 4, 4), batch=batch, confidence={"temperature": 1.0})
+    assert run(["eval", str(model), str(pairs_folder), "--provider", "cpu", "--json", str(file)]) == 0
+    record = json.loads(file.read_text())
+    assert [record["classes"][name]["iou"] for name in ("flat", "construction", "object")] == [ROAD, BUILDING, SIGN]
+    assert record["pixels"] == 16
+    assert (record["camera"]["layout"], record["camera"]["crop"]) == ("bgr", [0, 1, 4, 4])
+    assert (record["batch"], record["labels_width_px"], record["labels_height_px"]) == (batch, 4, 4)
+
+
+def test_eval_of_a_camera_file_by_size_and_in_other_light_runs_over_its_frames(
+    write_camera_model, pairs_folder, tmp_path
+):
+    file = tmp_path / "e.json"
+    arguments = ["--by-size", "--robustness", "--provider", "cpu", "--json", str(file)]
+    assert run(["eval", str(write_camera_model(crop=(0, 1, 4, 4))), str(pairs_folder), *arguments]) == 0
+    record = json.loads(file.read_text())
+    as_it_is = next(each for each in record["robustness"] if each["condition"] == "as it is")
+    assert as_it_is["mean_iou"] == record["mean_iou"]
+    assert sum(each["pixels"] for each in record["by_size"]) == 16
+
+
+def test_eval_of_a_file_for_batches_by_size_is_refused(write_camera_model, pairs_folder, capsys):
+    assert run(["eval", str(write_camera_model(batch=2)), str(pairs_folder), "--by-size"]) == 2
+    assert "which takes 2 at once; give a file exported with --batch 1" in capsys.readouterr().err
+
+
 def test_eval_of_a_file_with_other_classes_is_refused(write_model, pairs_folder, capsys):
     swapped = ("construction", "flat", "object", "nature", "sky", "human", "vehicle")
     assert run(["eval", str(write_model(classes=swapped)), str(pairs_folder)]) == 4

@@ -13,9 +13,15 @@ def test_inspect_shows_what_the_file_holds(model_file, capsys):
     assert run(["inspect", str(model_file)]) == 0
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     model = onnx.load(model_file)
+    # by hand: an int64 of 3 and a uint8 of 255 stand there as varints of one and two bytes, a float takes four
+    weights = {"ReduceMax": 1, "Equal": 4, "Where": 2}
     for op, count in Counter(node.op_type for node in model.graph.node).items():
-        assert f"{op} {count}" in shown
-    assert f"all {len(model.graph.node)}" in shown
+        assert f"{op} {count} {weights.get(op, 0)}" in shown
+    assert f"all {len(model.graph.node)} 7" in shown
+    assert "every node" not in shown
+    assert "frame 4x4 rgb, uint8 [4, 4, 3], batch 1" in shown
+    assert "golden frames -" in shown
+    assert "confidence -" in shown
     assert f"sha256 {hashlib.sha256(model_file.read_bytes()).hexdigest()}" in shown
     assert f"seal intact, {model.metadata_props[-1].value}" in shown
     assert f"bytes {model_file.stat().st_size:,}" in shown
@@ -31,7 +37,24 @@ def test_inspect_of_a_file_without_proof_says_so(write_model, capsys):
     assert run(["inspect", str(write_model(parity=None, width_px=8))]) == 0
     shown = capsys.readouterr().out
     assert "no proof in this file" in shown
-    assert "8x4, batch 1" in shown
+    assert "8x4 rgb, uint8 [4, 8, 3], batch 1" in shown
+
+
+def test_inspect_of_a_camera_file_shows_camera_confidence_golden_frames_and_numerics(write_camera_model, capsys):
+    changes = {"crop": (0, 2, 4, 4), "batch": 2, "confidence": {"temperature": 1.25, "error_after": 0.01}}
+    golden = {"frames": 2, "source": "noise", "agreement": {"cpu": 0.999, "*": 0.99}}
+    file = write_camera_model(golden=golden, numerics={"kept": ["conv_3"]}, **changes)
+    assert run(["inspect", str(file), "--nodes"]) == 0
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "frame 4x6 bgr, uint8 [6, 4, 3], batch 2" in shown
+    assert "crop 4x4 from x 0, y 2: the network sees nothing else" in shown
+    assert "confidence temperature 1.25, error_after 0.01" in shown
+    assert any(line.startswith("golden frames 2 of noise, ") for line in shown)
+    assert any(line.endswith("bytes; must agree: cpu 0.999, others 0.99") for line in shown)
+    assert "kept ['conv_3']" in shown
+    assert "output confidence uint8 [2, 4, 4]" in shown
+    nodes = onnx.load(file).graph.node
+    assert all(" ".join([n.op_type, "-", ", ".join(n.input), ", ".join(n.output)]) in shown for n in nodes)
 
 
 @pytest.mark.parametrize("damage", ["altered", "truncated", "foreign", "absent"])

@@ -61,6 +61,32 @@ def test_predict_a_zip_reads_it_in_place(model_file, tmp_path):
     assert set(np.unique(labels_of(tmp_path / "out" / "day" / "b.png"))) == {1}
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_predict_with_a_cropping_camera_file_labels_the_whole_image(write_camera_model, tmp_path, batch):
+    # 4x6 BGR, of which 4x4 are seen: each image fills these, and its labels go back to its own size
+    file = write_camera_model(crop=(0, 1, 4, 4), batch=batch)
+    for name, columns in {"a": (RED, GREEN, BLUE, GREEN), "b": (BLUE,) * 4, "c": (GREEN,) * 4}.items():
+        save(tmp_path / "frames" / f"{name}.png", *columns)
+    out = tmp_path / "out"
+    assert run(["predict", str(file), str(tmp_path / "frames"), "--out", str(out), "--provider", "cpu"]) == 0
+    np.testing.assert_array_equal(
+        labels_of(out / "a.png"), np.tile(np.repeat([0, 1, 2, 1], 4), (6, 1)).astype(np.uint8)
+    )
+    assert set(np.unique(labels_of(out / "b.png"))) == {2}
+    assert set(np.unique(labels_of(out / "c.png"))) == {1}
+
+
+def test_predict_for_batches_names_the_image_that_has_no_valid_answer(write_camera_model, tmp_path, capsys):
+    for name, colour in {"a": RED, "b": BLACK, "c": GREEN}.items():
+        save(tmp_path / "frames" / f"{name}.png", colour)
+    (tmp_path / "frames" / "b2.jpg").write_bytes(b"")
+    file = write_camera_model(batch=2)
+    assert run(["predict", str(file), str(tmp_path / "frames"), "--out", str(tmp_path / "out")]) == 3
+    (tmp_path / "frames" / "b2.jpg").unlink()
+    assert run(["predict", str(file), str(tmp_path / "frames"), "--out", str(tmp_path / "out")]) == 0
+    assert "no valid answer (label 255) in 1 of them, the first: b.png" in capsys.readouterr().out
+
+
 def test_predict_without_a_valid_answer_says_so(model_file, tmp_path, capsys):
     save(tmp_path / "frames" / "night.png", BLACK)
     save(tmp_path / "frames" / "day.png", RED)

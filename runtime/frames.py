@@ -1,0 +1,70 @@
+"""What a frame, and an array for its answer, must be before it may come near the engine. Converts nothing."""
+
+import numpy as np
+
+from .errors import FrameError
+from .spec import ModelSpec
+
+_FORMS = {
+    "rgb": "[height, width, 3]",
+    "bgr": "[height, width, 3]",
+    "nv12": "[height * 3 / 2, width], the rows of Y over those of U and V",
+    "uyvy": "[height, width, 2], U Y V Y for each two pixels of a row",
+}
+
+
+def check_frame(frame: object, spec: ModelSpec) -> None:
+    """Refuses all but a uint8 array of exactly the spec's frame_shape ([batch, *frame_shape] for batches over 1).
+
+    Raises:
+        FrameError: it is something else; nothing is converted or resized in silence.
+    """
+    shape = spec.frame_shape if spec.batch == 1 else (spec.batch, *spec.frame_shape)
+    if type(frame) is np.ndarray and frame.dtype == np.uint8 and frame.shape == shape:
+        return
+    expected = f"expected a uint8 {spec.layout.upper()} array {list(shape)}"
+    form = _FORMS[spec.layout] if spec.batch == 1 else f"{spec.batch} frames {_FORMS[spec.layout]}"
+    if not isinstance(frame, np.ndarray) or isinstance(frame, np.ma.MaskedArray):
+        raise FrameError(f"frame: {expected}, got {type(frame).__name__}; give a numpy array {form}")
+    if frame.dtype != np.uint8:
+        raise FrameError(f"frame: {expected}, got {frame.dtype} values; give the camera's own 0 to 255")
+    if frame.shape != shape:
+        raise FrameError(f"frame: {expected}, got {list(frame.shape)}; {_advice(frame.shape, shape, spec, form)}")
+
+
+def _advice(got: tuple[int, ...], expected: tuple[int, ...], spec: ModelSpec, form: str) -> str:
+    other_size = spec.layout != "nv12" and len(got) == len(expected) and got[-1] == expected[-1]
+    if not other_size or (spec.batch > 1 and got[0] != spec.batch):
+        return f"give {form}"
+    if spec.camera is None:
+        return f"resize it first ({spec.resize})"
+    return "give the camera's whole frame, the graph crops and resizes it"
+
+
+def check_out(out: object, name: str, spec: ModelSpec) -> None:
+    """Refuses all but a writeable C-contiguous uint8 array of the spec's labels_shape ([batch, H, W] likewise).
+
+    Args:
+        out: where labels or confidence are to go.
+        name: the argument's, for the message.
+        spec: the model's.
+
+    Raises:
+        FrameError: it is something else.
+    """
+    shape = answer_shape(spec)
+    if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != shape:
+        got = f"{out.dtype} {list(out.shape)}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise FrameError(
+            f"{name}: expected a uint8 array {list(shape)}, got {got}; make it np.empty({shape}, np.uint8)"
+        )
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise FrameError(
+            f"{name}: expected a writeable C-contiguous array, got one that is "
+            f"{'read-only' if not out.flags.writeable else 'a strided view'}; make it np.empty({shape}, np.uint8)"
+        )
+
+
+def answer_shape(spec: ModelSpec) -> tuple[int, ...]:
+    """Shape of the labels that one call gives: [H, W], or [batch, H, W] for batches over 1."""
+    return spec.labels_shape if spec.batch == 1 else (spec.batch, *spec.labels_shape)
