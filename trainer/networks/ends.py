@@ -63,4 +63,4 @@ def labels_from_logits(logits_nchw: Tensor) -> Tensor:
     magnitude = logits_nchw.float().abs()  # [N,C,H,W]
     finite = (magnitude <= LARGEST_HALF).float().amin(dim=1).bool()  # [N,H,W]
     labels = logits_nchw.argmax(dim=1).to(torch.uint8)
-    return torch.where(finite, labels, torch.full_like(labels, IGNORE_ID))
+    return torch.where(finite, labels, IGNORE_ID)

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.deploy import Deploy
-from export.graph import finish, trace, with_logits
+from export.graph.deploy import Deploy
+from export.graph.trace import finish, trace, with_stages
+from export.settings import ExportSettings
 from runtime.errors import UsageError
 from runtime.spec import ModelSpec
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
@@ -200,13 +201,13 @@ def test_network_under_bf16_autocast_is_close_to_single(case: str) -> None:
 def test_network_exported_answers_as_in_torch(case: str) -> None:
     config, network = CASES[case], settled(case)
     height, width = smallest(config)
-    model = trace(Deploy(network, half=False, mean=IMAGENET_MEAN, std=IMAGENET_STD), height, width)
+    model = trace(Deploy(network, ExportSettings(), height, width, mean=IMAGENET_MEAN, std=IMAGENET_STD))
     kinds = {node.op_type for node in model.graph.node}
     assert not kinds & {"BatchNormalization", "Identity", "Shape"}
     finish(model, spec(height, width))
 
     image = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    session = onnxruntime.InferenceSession(with_logits(model), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(with_stages(model, ["logits"]), providers=["CPUExecutionProvider"])
     labels, logits = session.run(["labels", "logits"], {"image": image})
     with torch.no_grad():
         expected = network(Normalise()(torch.from_numpy(image))).numpy()

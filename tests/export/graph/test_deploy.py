@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from export.deploy import Deploy, fold_batch_norms
+from export.graph.deploy import Deploy, fold_batch_norms
+from export.settings import ExportSettings
+from runtime.camera import CameraSpec
 from trainer.networks.encoder_unet import EncoderUNet, EncoderUNetConfig
 from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise, labels_from_logits
 from trainer.networks.unet import UNet, UNetConfig
@@ -20,8 +22,8 @@ def network() -> UNet:
     return network.eval()
 
 
-def deploy(network: nn.Module, *, half: bool) -> Deploy:
-    return Deploy(network, half=half, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+def deploy(network: nn.Module, **settings) -> Deploy:
+    return Deploy(network, ExportSettings(**settings), 16, 16, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def test_fold_batch_norms_gives_the_same_logits_without_batch_norms(network: UNet) -> None:
@@ -56,18 +58,34 @@ def test_fold_batch_norms_leaves_a_norm_that_follows_no_convolution() -> None:
 
 def test_deploy_equals_normalise_network_argmax_by_hand(network: UNet) -> None:
     image = torch.randint(0, 256, (1, 16, 16, 3), dtype=torch.uint8)
-    labels = deploy(network, half=False)(image)
-    assert labels.dtype == torch.uint8
-    assert torch.equal(labels, labels_from_logits(network(Normalise()(image))))
+    found = deploy(network)(image)
+    assert list(found) == ["normalised", "logits", "labels"]
+    assert found["labels"].dtype == torch.uint8
+    assert torch.equal(found["labels"], labels_from_logits(network(Normalise()(image))))
 
 
 def test_deploy_leaves_the_network_as_it_was(network: UNet) -> None:
     before = copy.deepcopy(network.state_dict())
-    deploy(network, half=True)
+    deploy(network)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-def test_deploy_half_computes_in_half(network: UNet) -> None:
-    module = deploy(network, half=True)
-    assert {parameter.dtype for parameter in module.parameters()} == {torch.float16}
-    assert module(torch.zeros(1, 16, 16, 3, dtype=torch.uint8)).dtype == torch.uint8
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_deploy_computes_in_single_whatever_the_precision(network: UNet, precision: str) -> None:
+    module = deploy(network.half(), precision=precision)
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
+    assert module(module.trace_input())["logits"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("labels_at", ["network", "camera"])
+@pytest.mark.parametrize("labels_from", ["logits", "labels"])
+def test_deploy_gives_maps_of_the_size_that_was_asked_for(network: UNet, labels_at: str, labels_from: str) -> None:
+    camera = CameraSpec(height_px=40, width_px=50, layout="bgr", crop=(5, 6, 33, 31), resize="products")
+    module = deploy(
+        network, camera=camera, labels_at=labels_at, labels_from=labels_from, confidence=True, batch=2
+    )  # fmt: skip
+    assert module.input_shape == (2, 40, 50, 3)
+    found = module(module.trace_input())
+    size = (16, 16) if labels_at == "network" else (31, 33)
+    for name in ("labels", "confidence"):
+        assert (found[name].shape, found[name].dtype) == ((2, *size), torch.uint8)
