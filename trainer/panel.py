@@ -47,7 +47,7 @@ def draw_panel(rows: Sequence[PanelRow], space: LabelSpace, *, title: str, iou: 
     font = ImageFont.load_default(TEXT_PX)
     panel_width = MARGIN_PX + len(columns) * (width + MARGIN_PX)
     entries = _legend(space, iou)
-    per_line = max(1, (panel_width - MARGIN_PX) // (_widest(font, entries) + 40))
+    per_line = max(1, (panel_width - MARGIN_PX) // (widest_entry(font, entries) + 40))
     legend_px = -(-len(entries) // per_line) * ROW_PX
     top = MARGIN_PX + 2 * ROW_PX
     panel = Image.new("RGB", (panel_width, top + len(rows) * (height + MARGIN_PX) + legend_px + MARGIN_PX), BACKGROUND)
@@ -60,7 +60,7 @@ def draw_panel(rows: Sequence[PanelRow], space: LabelSpace, *, title: str, iou: 
             place = (MARGIN_PX + column * (width + MARGIN_PX), top + line * (height + MARGIN_PX))
             method = Image.Resampling.BILINEAR if column == 0 else Image.Resampling.NEAREST
             panel.paste(Image.fromarray(picture).resize((width, height), method), place)
-    _draw_legend(draw, entries, per_line, panel_width, panel.height - MARGIN_PX - legend_px, font)
+    draw_legend(draw, entries, per_line, panel_width, panel.height - MARGIN_PX - legend_px, font)
     return encode_png(np.asarray(panel))
 
 
@@ -83,11 +83,14 @@ def _legend(space: LabelSpace, iou: Sequence[float] | None) -> list[tuple[tuple[
     return [*entries, (IGNORED_COLOUR, "ignored")]
 
 
-def _widest(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, entries: list[tuple[tuple[int, int, int], str]]) -> int:
+def widest_entry(
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont, entries: list[tuple[tuple[int, int, int], str]]
+) -> int:
+    """The width in pixels of the longest text of a legend."""
     return int(max(font.getlength(text) for _, text in entries)) + 1
 
 
-def _draw_legend(
+def draw_legend(
     draw: ImageDraw.ImageDraw,
     entries: list[tuple[tuple[int, int, int], str]],
     per_line: int,
@@ -95,6 +98,7 @@ def _draw_legend(
     top: int,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> None:
+    """Draws colours with a text each, `per_line` of them side by side, rows of `ROW_PX` from `top` down."""
     step = (panel_width - MARGIN_PX) // per_line
     for index, (colour, text) in enumerate(entries):
         x, y = MARGIN_PX + (index % per_line) * step, top + (index // per_line) * ROW_PX
