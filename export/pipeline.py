@@ -1,33 +1,24 @@
-"""RUN -> proven ONNX file: trace, spec, seal, parity, publish. Whole or not at all."""
+"""RUN -> proven ONNX file under its final name, with its report and picture; or as FILE.rejected."""
 
-import hashlib
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import onnx
-import torch
-
-from export.deploy import Deploy
-from export.graph import OPSET, finish, trace, with_logits
-from export.parity import GATES, Parity, compare
-from runtime.errors import DataError, GateError, ModelFileError, UsageError
-from runtime.files import write_whole
-from runtime.model_file import check_model_bytes
-from runtime.segmenter import Segmenter
-from runtime.spec import ModelSpec
-from trainer.data.augment import fit
-from trainer.data.dataset import Frame, open_dataset, spread_evenly
-from trainer.data.progress import track
-from trainer.evaluate import TrainedNetwork, load_trained, require_classes
-from trainer.json_file import write_json
-from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from export.build import Sources, build
+from export.graph.camera import plan_camera
+from export.precision import CALIBRATION_FRAMES
+from export.proof.frames import ChosenFrames, choose_frames
+from export.proof.gates import with_overrides
+from export.proof.parity import Parity
+from export.publish import REJECTED, publish
+from export.settings import CameraRequest, ExportSettings, Int8Target, LabelsAt, LabelsFrom, Precision
+from runtime.camera import CameraSpec
+from runtime.errors import DataError, GateError, UsageError
+from trainer.evaluate import TrainedNetwork, load_trained
 from trainer.run_folder import RunFolder
+from trainer.settings.config import TrainConfig
 
-LICENCE_NOTE = "The weights were learnt from the data set named under training; its licence may bind their use."
+DEFAULT_NAMES = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,135 +28,124 @@ class ExportResult:
     Attributes:
         model: the published file.
         report: the parity report beside it.
+        picture: the frames that differ most, beside it.
         parity: what was measured.
+        details: the report's content.
+        notes: sentences that whoever exports must read.
         size_bytes: of the file.
     """
 
     model: Path
     report: Path
+    picture: Path
     parity: Parity
+    details: Mapping[str, object] = field(repr=False)
+    notes: tuple[str, ...]
     size_bytes: int
 
 
-def export_run(
+def export_onnx(
     run: Path,
     *,
-    half: bool = False,
+    precision: Precision = "fp32",
+    int8_target: Int8Target = "cpu",
+    camera: CameraRequest | None = None,
+    labels_at: LabelsAt = "network",
+    labels_from: LabelsFrom = "labels",
+    confidence: bool = False,
+    batch: int = 1,
     out: Path | None = None,
     parity_data: Path | None = None,
+    calibration: Path | None = None,
+    golden: Path | None = None,
     frames: int = 200,
+    gates: Mapping[str, float] | None = None,
     provider: str = "auto",
 ) -> ExportResult:
     """Exports a run's best checkpoint and proves the file on real frames before it gets its final name.
 
     Args:
         run: the training folder.
-        half: weights and arithmetic in float16; the types at the door stay uint8.
-        out: final name; RUN/model.onnx or RUN/model.fp16.onnx by default.
+        precision: of the network's weights and arithmetic; bytes stand at both ends whatever it is.
+        int8_target: the engine that int8 is made for.
+        camera: how frames are delivered; None for uint8 RGB of the network's size.
+        labels_at: size of the label map.
+        labels_from: what is enlarged for labels at the camera's size.
+        confidence: a second output, with a temperature fitted to the frames of the proof.
+        batch: frames that go through the file in one run.
+        out: final name; RUN/model.onnx, RUN/model.fp16.onnx or RUN/model.int8.onnx by default.
         parity_data: a data set to prove it on, in place of the run's own validation frames.
+        calibration: a data set whose training frames int8 and fp16 are fitted to, in place of the run's own.
+        golden: a data set to take the self-test's frames from; None for synthetic scenes.
         frames: compared, spread evenly over the validation split.
+        gates: values of gates to move, by name; the file says so.
         provider: that runs the file during the proof.
 
     Raises:
         CheckpointError: the run has no usable checkpoint.
         DataError: the frames are not to be had.
-        ModelFileError: the file does not keep the contract, for example a weight that is not finite in float16.
-        UsageError: `out` is a folder, or `frames` is below 1.
-        GateError: parity failed; the file keeps the name FILE.rejected and an older FILE stays as it was.
+        ModelFileError: the file does not keep the contract, for example a weight that is not finite.
+        UsageError: an argument that can't be, such as a camera of another aspect than the network's.
+        GateError: a gate said no; the file keeps the name FILE.rejected and an older FILE stays as it was.
     """
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out}: is a folder, expected a file's name; give for example {out / 'model.onnx'}")
+    if calibration is not None and precision == "fp32":
+        raise UsageError(f"--calibration {calibration}: expected fp16 or int8 to fit to it, got fp32; leave it out")
+    applied = with_overrides(precision, gates or {})
     trained = load_trained(run / "best.safetensors")
-    config = trained.config
-    proof_frames = _parity_frames(run, trained, parity_data, frames)
-    precision = "fp16" if half else "fp32"
-    deploy = Deploy(trained.network, half=half, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    graph = trace(deploy, config.height_px, config.width_px)
-    spec = _spec(trained, run.resolve().name, precision)
-    path = out if out is not None else run / ("model.fp16.onnx" if half else "model.onnx")
-    with tempfile.TemporaryDirectory(prefix="segtool-export-") as folder:
-        with _open(finish(graph, spec), Path(folder) / "candidate.onnx", provider) as segmenter:
-            network, normalise = trained.network, Normalise()
-            parity = compare(network, normalise, segmenter, with_logits(graph), proof_frames, GATES[precision])
-            labels = segmenter.segment(proof_frames[0].image_hwc).labels
-        data = finish(graph, replace(spec, parity=parity.summary()))
-        with _open(data, Path(folder) / "final.onnx", provider) as segmenter:
-            if not np.array_equal(segmenter.segment(proof_frames[0].image_hwc).labels, labels):
-                raise ModelFileError(
-                    f"{path}: answers differently after its parity result was written into it; export again, and if "
-                    "it happens twice this machine computes wrongly"
-                )
-    if not parity.passed:
-        rejected = path.with_name(path.name + ".rejected")
-        _publish(data, parity, rejected, trained.classes)
-        raise GateError(
-            f"{path}: parity failed ({'; '.join(parity.failures)}); the file is kept as {rejected.name} with its "
-            "report, look there, an older good file is untouched"
-        )
-    report = _publish(data, parity, path, trained.classes)
-    return ExportResult(model=path, report=report, parity=parity, size_bytes=len(data))
-
-
-def _open(data: bytes, path: Path, provider: str) -> Segmenter:
-    write_whole(path, data)
-    return Segmenter(path, provider)
-
-
-def _publish(data: bytes, parity: Parity, path: Path, classes: Sequence[str]) -> Path:
-    """Writes the model, whose spec carries the parity summary, then the report, which names the model's SHA-256."""
-
-    def verify(written: bytes) -> None:
-        check_model_bytes(written, str(path))
-
-    write_whole(path, data, verify)
-    report = path.with_name(path.name + ".parity.json")
-    content = {**parity.report(classes), "file_sha256": hashlib.sha256(data).hexdigest()}
-    write_json(report, content)
-    return report
-
-
-def _parity_frames(run: Path, trained: TrainedNetwork, parity_data: Path | None, count: int) -> list[Frame]:
-    """Frames at the network's size, spread evenly over the validation split."""
-    config = trained.config
-    if count < 1:
-        raise UsageError(f"--frames must be 1 or more, got {count}; the default is 200")
-    data = parity_data if parity_data is not None else RunFolder(run).data_path()
-    source = open_dataset(data, trained.label_space)
-    require_classes(source, trained)
-    total = len(source.splits.get("val", ()))
-    if total == 0:
-        raise DataError(f"{data}: parity needs validation frames, found no val split; give another by --parity-data")
-    chosen = spread_evenly(total, count)
-    return [
-        fit(source.read("val", index), config.height_px, config.width_px)
-        for index in track(chosen, "reading frames", len(chosen))
-    ]
-
-
-def _spec(trained: TrainedNetwork, run_name: str, precision: str) -> ModelSpec:
-    config, record = trained.config, trained.checkpoint.record
-    return ModelSpec(
-        label_space=trained.label_space,
-        classes=trained.classes,
-        palette=trained.palette,
-        height_px=config.height_px,
-        width_px=config.width_px,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+    settings = ExportSettings(
         precision=precision,
-        training={
-            "run": run_name,
-            "data": record["data"]["name"],
-            "data_sha256": record["data"]["sha256"],
-            "epoch": record["epoch"],
-            "mean_iou": record["best_mean_iou"],
-            "config": config.to_dict(),
-        },
-        producer={
-            "segtool": version("segtool"),
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "opset": OPSET,
-        },
-        licence_note=LICENCE_NOTE,
+        int8_target=int8_target,
+        camera=None if camera is None else _planned(camera, trained.config),
+        labels_at=labels_at,
+        labels_from=labels_from,
+        confidence=confidence,
+        batch=batch,
+    )
+    own = RunFolder(run)
+    sources = Sources(
+        proof=choose_frames(trained, parity_data or own.data_path(), frames),
+        training=None if precision == "fp32" else _training(trained, calibration or own.data_path("--calibration")),
+        golden=golden,
+    )
+    built = build(trained, run.resolve().name, settings, sources, gates=applied, provider=provider)
+    path = out if out is not None else run / DEFAULT_NAMES[precision]
+    if built.refusals:
+        rejected = publish(path.with_name(path.name + REJECTED), built)
+        raise GateError(
+            f"{path}: refused ({'; '.join(built.refusals)}); the file is kept as {rejected.model.name} with its "
+            "report and picture, look there, an older good file is untouched"
+        )
+    published = publish(path, built)
+    return ExportResult(
+        model=path,
+        report=published.report,
+        picture=published.picture,
+        parity=built.parity,
+        details=built.report,
+        notes=built.notes,
+        size_bytes=len(built.data),
+    )
+
+
+def _training(trained: TrainedNetwork, data: Path) -> ChosenFrames:
+    try:
+        return choose_frames(trained, data, CALIBRATION_FRAMES, "train")
+    except DataError as error:
+        raise DataError(f"{error}; fp16 and int8 are fitted to it, --calibration names another one") from error
+
+
+def _planned(camera: CameraRequest, config: TrainConfig) -> CameraSpec:
+    return plan_camera(
+        network_height_px=config.height_px,
+        network_width_px=config.width_px,
+        width_px=camera.width_px if camera.width_px is not None else config.width_px,
+        height_px=camera.height_px if camera.height_px is not None else config.height_px,
+        layout=camera.layout,
+        crop=camera.crop,
+        stretch=camera.stretch,
+        yuv_matrix=camera.yuv_matrix,
+        yuv_range=camera.yuv_range,
+        resize=camera.resize,
     )

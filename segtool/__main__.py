@@ -20,10 +20,13 @@ COMMANDS = {
     "data": "segtool.commands.data:data",
     "train": "segtool.commands.train:train",
     "export": "segtool.commands.export:export",
+    "parity": "segtool.commands.parity:parity",
+    "pack": "segtool.commands.pack:pack",
     "eval": "segtool.commands.evaluate:evaluate",
     "predict": "segtool.commands.predict:predict",
     "bench": "segtool.commands.bench:bench",
     "inspect": "segtool.commands.inspect:inspect",
+    "selftest": "segtool.commands.selftest:selftest",
     "doctor": "segtool.commands.doctor:doctor",
     "demo": "segtool.commands.demo:demo",
 }

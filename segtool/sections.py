@@ -53,3 +53,39 @@ def number_list(ctx: click.Context, param: click.Parameter, value: str | None) -
     except ValueError as error:
         message = f"expected numbers with commas between them, such as 0.5,2, got {value!r}"
         raise click.BadParameter(message, ctx=ctx, param=param) from error
+
+
+def gate_values(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, float]:
+    """Reads texts NAME=NUMBER into a dict; a name that comes twice is refused."""
+    read: dict[str, float] = {}
+    for text in value:
+        name, _, number = (part.strip() for part in text.partition("="))
+        if name in read:
+            raise click.BadParameter(f"expected {name} once, got it again with {text!r}", ctx=ctx, param=param)
+        try:
+            read[name] = float(number)
+        except ValueError as error:
+            message = f"expected NAME=NUMBER, such as agreement=0.999, got {text!r}"
+            raise click.BadParameter(message, ctx=ctx, param=param) from error
+    return read
+
+
+def size_px(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Reads WIDTHxHEIGHT as two whole numbers; None where it was not given."""
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise click.BadParameter(f"expected WIDTHxHEIGHT, such as 1920x1208, got {value!r}", ctx=ctx, param=param)
+    return int(width), int(height)
+
+
+def crop_px(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int, int, int] | None:
+    """Reads X,Y,W,H as four whole numbers; None where it was not given."""
+    if value is None:
+        return None
+    parts = value.split(",")
+    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter(f"expected X,Y,W,H, such as 0,124,1920,960, got {value!r}", ctx=ctx, param=param)
+    x, y, width, height = (int(part) for part in parts)
+    return x, y, width, height

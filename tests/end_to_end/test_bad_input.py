@@ -125,9 +125,9 @@ def test_model_file_that_is_not_ours(segtool: Run, pairs: Path, tmp_path: Path) 
 
 
 def test_provider_that_is_not_there(segtool: Run, trained_run: Path, tmp_path: Path) -> None:
-    from export.pipeline import export_run
+    from export.pipeline import export_onnx
 
-    model = export_run(trained_run, out=tmp_path / "model.onnx", provider="cpu").model
+    model = export_onnx(trained_run, out=tmp_path / "model.onnx", provider="cpu").model
     expect(segtool("bench", model, "--provider", "abacus"), 2, "abacus", "cpu")
     if not Path("/dev/nvidia0").exists():
         expect(segtool("bench", model, "--provider", "cuda"), 5, "cuda")

@@ -12,6 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from runtime.camera import CameraSpec
+from runtime.golden import GOLDEN_KEY, pack_golden
 from runtime.seal import seal
 from runtime.spec import SPEC_KEY, ModelSpec
 from trainer.data.label_space import label_space
@@ -75,11 +77,54 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
             "parity": {"frames": 3, "labels": {"agreement": 1.0}},
         }
         spec = ModelSpec(**(facts | changes))
-        model = rgb_model(spec.height_px, spec.width_px)
-        helper.set_model_props(model, {SPEC_KEY: spec.to_json()})
+        model = rgb_model(spec.height_px, spec.width_px) if spec.camera is None else bgr_model(spec)
+        metadata = {SPEC_KEY: spec.to_json()}
+        if spec.golden is not None:
+            black, green = np.zeros((2, *spec.frame_shape), np.uint8)
+            green[..., 1] = 200
+            labels = [np.full(spec.labels_shape, label, np.uint8) for label in (255, 1)]
+            metadata[GOLDEN_KEY] = pack_golden([black, green], labels)
+        helper.set_model_props(model, metadata)
         file = tmp_path / name
         file.write_bytes(seal(model.SerializeToString()))
         return file
+
+    return write
+
+
+def bgr_model(spec: ModelSpec) -> onnx.ModelProto:
+    """`rgb_model` behind a BGR camera that may crop; confidence, where it is asked for, is the crop's green."""
+    camera = spec.camera
+    left, top, width, height = camera.crop or (0, 0, camera.width_px, camera.height_px)
+    inner = rgb_model(height, width)
+    graph = inner.graph
+    cut = {"starts": [top, left], "ends": [top + height, left + width], "rows_columns": [1, 2]}
+    graph.initializer.extend(helper.make_tensor(name, TensorProto.INT64, [2], ends) for name, ends in cut.items())
+    graph.initializer.append(helper.make_tensor("reversed", TensorProto.INT64, [3], [2, 1, 0]))
+    graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [], [1]))
+    graph.node[0].input[0] = "rgb"
+    graph.node.insert(0, helper.make_node("Slice", ["image", *cut], ["bgr"]))
+    graph.node.insert(1, helper.make_node("Gather", ["bgr", "reversed"], ["rgb"], axis=3))
+    names = ["labels"]
+    if spec.confidence is not None:
+        graph.node.append(helper.make_node("Gather", ["rgb", "one"], ["confidence"], axis=3))
+        names.append("confidence")
+    del graph.input[:], graph.output[:]
+    shape = [spec.batch, *spec.frame_shape]
+    graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, shape))
+    shape = [spec.batch, height, width]
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.UINT8, shape) for name in names)
+    return inner
+
+
+@pytest.fixture
+def write_camera_model(write_model: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a file of a BGR camera 4x6; with `golden` in its spec it carries two frames that are black and green."""
+
+    def write(crop: tuple[int, int, int, int] | None = None, **changes: object) -> Path:
+        camera = CameraSpec(height_px=6, width_px=4, layout="bgr", crop=crop)
+        height_px, width_px = camera.seen_shape
+        return write_model("camera.onnx", camera=camera, height_px=height_px, width_px=width_px, **changes)
 
     return write
 

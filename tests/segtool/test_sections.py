@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from segtool.sections import SectionedCommand, number_list, number_or_none
+from segtool.sections import SectionedCommand, crop_px, gate_values, number_list, number_or_none, size_px
 
 
 @pytest.fixture
@@ -50,5 +50,42 @@ def test_sectioned_command_help_has_the_sections_in_order(command):
 )
 def test_numbers_that_are_none_are_refused(command, arguments, message):
     done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+@pytest.fixture
+def camera():
+    @click.command()
+    @click.option("--size", callback=size_px)
+    @click.option("--crop", callback=crop_px)
+    @click.option("--gate", multiple=True, callback=gate_values)
+    def show(**flags):
+        click.echo(repr(flags))
+
+    return show
+
+
+def test_sizes_crops_and_gates_are_read(camera):
+    arguments = "--size 1920x1208 --crop 0,124,1920,960 --gate agreement=0.9995 --gate lost_pixels=3".split()
+    read = "{'size': (1920, 1208), 'crop': (0, 124, 1920, 960), 'gate': {'agreement': 0.9995, 'lost_pixels': 3.0}}\n"
+    assert CliRunner().invoke(camera, arguments).output == read
+    assert CliRunner().invoke(camera, []).output == "{'size': None, 'crop': None, 'gate': {}}\n"
+    assert "(640, 480)" in CliRunner().invoke(camera, ["--size", "640X480"]).output
+    assert "(1, 2, 3, 4)" in CliRunner().invoke(camera, ["--crop", "1, 2, 3, 4"]).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *((["--size", text], f"such as 1920x1208, got {text!r}") for text in ("big", "128", "128x", "1x2x3", "-1x2")),
+        *((["--crop", text], f"such as 0,124,1920,960, got {text!r}") for text in ("1,2,3", "1,2,3,4,5", "-1,0,2,2")),
+        (["--crop", "1.5,0,2,2"], "such as 0,124,1920,960, got '1.5,0,2,2'"),
+        *((["--gate", text], f"such as agreement=0.999, got {text!r}") for text in ("agreement", "agreement=much")),
+        (["--gate", "a=1", "--gate", "b=2", "--gate", " a = 3"], "expected a once, got it again with ' a = 3'"),
+    ],
+)
+def test_sizes_crops_and_gates_that_are_none_are_refused(camera, arguments, message):
+    done = CliRunner().invoke(camera, arguments)
     assert done.exit_code == 2
     assert message in done.output
