@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("segtool", "benchmarks", "export", "trainer", "runtime")
 LONGEST_FILE_LINES = 250
+PROOF_CONTRACT = "what proves a file on the target computer knows neither torch nor onnx"
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py", "misc.py", "manager.py"}
 
 
@@ -50,6 +51,7 @@ def test_layers_as_they_are_hold(house: Path) -> None:
         ("trainer/data/images.py", "import torch", "trainer.data reads data sets with numpy and Pillow alone"),
         ("trainer/learning/losses.py", "import export.graph", "A floor imports only floors below it"),
         ("benchmarks/latency.py", "import segtool.console", "A floor imports only floors below it"),
+        ("export/proof/pixels.py", "import trainer.evaluate", PROOF_CONTRACT),
     ],
 )
 def test_layers_planted_import_is_caught(house: Path, file: str, line: str, contract: str) -> None:
