@@ -1,6 +1,6 @@
 """The temperature that makes a network's confidence mean what it says, and the calibration error before and after.
 
-One number divides the logits before the softmax, so labels stay as they are (Guo et al., "On ConfidenceFit of Modern
+One number divides the logits before the softmax, so labels stay as they are (Guo et al., "On Calibration of Modern
 Neural Networks", ICML 2017). Fitted on half of the frames, measured on the other half.
 """
 

@@ -106,8 +106,8 @@ def in_int8(
     """
     if len(frames) < _LEAST_FRAMES:
         raise DataError(
-            f"int8: expected {_LEAST_FRAMES} training frames or more to calibrate on, got {len(frames)}; name a data set "
-            "with more by --calibration"
+            f"int8: expected {_LEAST_FRAMES} training frames or more to calibrate on, got {len(frames)}; name a data "
+            "set with more by --calibration"
         )
     lacks_vnni = target == "cpu" and cpu_has_vnni() is False
     settings = Int8Settings(target=target, reduce_range=lacks_vnni)

@@ -19,9 +19,18 @@ def write_json(path: Path, record: Mapping[str, object]) -> None:
         StorageError: the file could not be written; an older one is untouched.
         ValueError: a number is not finite.
     """
+    write_whole(path, json_bytes(record))
+
+
+def json_bytes(record: Mapping[str, object]) -> bytes:
+    """What `write_json` writes.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     # a file name that is no UTF-8 holds lone surrogates; escaped they are what JSON writes for them
-    write_whole(path, f"{text}\n".encode(errors="backslashreplace"))
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def number(value: float) -> float | None:

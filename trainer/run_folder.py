@@ -73,14 +73,17 @@ class RunFolder:
         """
         return TrainConfig.from_dict(load_checkpoint(self.last).record["config"], str(self.last))
 
-    def data_path(self) -> Path:
+    def data_path(self, option: str = "--parity-data") -> Path:
         """Where this machine has the data that the run was trained on.
+
+        Args:
+            option: of the command, by which a user names other data.
 
         Raises:
             DataError: the run does not say, or the data is there no more.
         """
         note = self.path / "data.json"
-        advice = "name the data set by --parity-data"
+        advice = f"name the data set by {option}"
         try:
             path = Path(json.loads(note.read_text())["path"])
         except (OSError, ValueError, KeyError, TypeError) as error:

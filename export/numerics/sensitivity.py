@@ -117,8 +117,10 @@ def search_float_nodes(
 ) -> FloatSearch:
     """Leaves convolutions in float, the one that gains most first, until a gate passes.
 
-    Each convolution's gain is measured once, by itself: one quantisation and one run over the frames for each (half a
-    second for a U-Net of width 16 at 128x128). A gain that others would change is seen by the gate, not by the order.
+    Each convolution's gain is measured once, by itself: one quantisation and one run over the frames for each. A gain
+    that others would change is seen by the gate, not by the order. So a network of n convolutions costs at most
+    1 + n + `most` such attempts and 1 + `most` calls of the gate, whatever happens: on one core and 16 frames 0.4 s
+    an attempt for the 20 of a unet-fast at 128x128, 2.6 s for the 60 of an encoder-unet at 256x256, under 3 minutes.
 
     Args:
         prepared: from `prepare` for the target of `settings`.

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import export.build
@@ -71,11 +70,3 @@ def test_build_without_training_frames_is_a_mistake_of_the_caller(
     sources = replace(small_sources, training=None)
     with pytest.raises(ValueError, match="half precision and int8 need training frames"):
         build(small, "x", ExportSettings(precision=precision), sources, gates=GATES[precision], provider="cpu")
-
-
-def test_build_batch_larger_than_the_golden_frames_works(small: TrainedNetwork, small_sources: Sources) -> None:
-    found = build(small, "small", ExportSettings(batch=3), small_sources, gates=GATES["fp32"], provider="cpu")
-    assert found.refusals == ()
-    with Candidate(found.data) as candidate:
-        golden = candidate.answer([np.zeros((64, 64, 3), np.uint8)])
-    assert golden[0].labels_hw.shape == (64, 64)

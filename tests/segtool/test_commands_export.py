@@ -1,4 +1,4 @@
-"""`segtool export` as a command line: what reaches `export_onnx`, and two exports of the small run as a user meets them."""
+"""`segtool export` as a command line: what reaches `export_onnx`, and two exports as a user meets them."""
 
 import shutil
 

@@ -67,7 +67,16 @@ def camera():
 
 
 def test_sizes_crops_and_gates_are_read(camera):
-    arguments = "--size 1920x1208 --crop 0,124,1920,960 --gate agreement=0.9995 --gate lost_pixels=3".split()
+    arguments = [
+        "--size",
+        "1920x1208",
+        "--crop",
+        "0,124,1920,960",
+        "--gate",
+        "agreement=0.9995",
+        "--gate",
+        "lost_pixels=3",
+    ]
     read = "{'size': (1920, 1208), 'crop': (0, 124, 1920, 960), 'gate': {'agreement': 0.9995, 'lost_pixels': 3.0}}\n"
     assert CliRunner().invoke(camera, arguments).output == read
     assert CliRunner().invoke(camera, []).output == "{'size': None, 'crop': None, 'gate': {}}\n"

@@ -86,9 +86,8 @@ def resizing() -> onnx.ModelProto:
 
 def test_insert_qdq_each_resize_that_computes_has_a_scale_of_its_own() -> None:
     names = ("normalised", "first", "linear", "nearest", "cubic", "pooled")
-    quantised = insert_qdq(
-        resizing(), dict.fromkeys((*names, "logits"), (-1.0, 1.5)), set(), signed=False, reduce_range=False
-    )
+    bounds = dict.fromkeys((*names, "logits"), (-1.0, 1.5))
+    quantised = insert_qdq(resizing(), bounds, set(), signed=False, reduce_range=False)
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
     found: dict[str, tuple[np.float32, int]] = {}
     for node in quantised.graph.node:
