@@ -95,7 +95,7 @@ def in_int8(
 
     Args:
         graph: float32, from `trace`.
-        frames: of the training split, as for `in_half`; the last of them choose, the others calibrate.
+        frames: of the training split, as for `in_half`; the first of them choose, the others calibrate.
         names: of the frames.
         target: the engine that it is for.
         passes: the gates; asked before and after each convolution that is put back into float.

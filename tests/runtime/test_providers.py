@@ -138,7 +138,12 @@ def test_open_session_named_is_asked_for_alone_and_strictly(tiny_model_bytes: by
     cuda_stands_ready.setattr(onnxruntime, "InferenceSession", record)
     cuda_stands_ready.setattr(providers, "_prove", lambda _: None)
     open_session(tiny_model_bytes, "cuda", None)
-    assert seen == {"providers": [("CUDAExecutionProvider", {"use_tf32": "0"})], "enable_fallback": 0, "strict": "1", "disabled": True}
+    assert seen == {
+        "providers": [("CUDAExecutionProvider", {"use_tf32": "0"})],
+        "enable_fallback": 0,
+        "strict": "1",
+        "disabled": True,
+    }
 
 
 def test_open_session_device_error_is_told_in_the_engines_words(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
