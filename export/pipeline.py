@@ -1,5 +1,6 @@
 """RUN -> proven ONNX file under its final name, with its report and picture; or as FILE.rejected."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from export.proof.parity import Parity
 from export.publish import REJECTED, publish
 from export.settings import CameraRequest, ExportSettings, Int8Target, LabelsAt, LabelsFrom, Precision
 from runtime.camera import CameraSpec
-from runtime.errors import DataError, GateError, UsageError
+from runtime.errors import DataError, GateError, StorageError, UsageError
 from trainer.evaluate import TrainedNetwork, load_trained
 from trainer.run_folder import RunFolder
 from trainer.settings.config import TrainConfig
@@ -86,10 +87,13 @@ def export_onnx(
         DataError: the frames are not to be had.
         ModelFileError: the file does not keep the contract, for example a weight that is not finite.
         UsageError: an argument that can't be, such as a camera of another aspect than the network's.
+        StorageError: the file can't be written.
         GateError: a gate said no; the file keeps the name FILE.rejected and an older FILE stays as it was.
     """
-    if out is not None and out.is_dir():
-        raise UsageError(f"--out {out}: is a folder, expected a file's name; give for example {out / 'model.onnx'}")
+    path = out if out is not None else run / DEFAULT_NAMES[precision]
+    _require_writable(path)
+    if confidence and frames < 2:
+        raise UsageError(f"--confidence needs --frames of 2 or more, half of them to fit to, got {frames}")
     if calibration is not None and precision == "fp32":
         raise UsageError(f"--calibration {calibration}: expected fp16 or int8 to fit to it, got fp32; leave it out")
     applied = with_overrides(precision, gates or {})
@@ -110,7 +114,6 @@ def export_onnx(
         golden=golden,
     )
     built = build(trained, run.resolve().name, settings, sources, gates=applied, provider=provider)
-    path = out if out is not None else run / DEFAULT_NAMES[precision]
     if built.refusals:
         rejected = publish(path.with_name(path.name + REJECTED), built)
         raise GateError(
@@ -127,6 +130,25 @@ def export_onnx(
         notes=built.notes,
         size_bytes=len(built.data),
     )
+
+
+def _require_writable(path: Path) -> None:
+    """Refuses a name under which nothing can be written, or something else may lie, before minutes of work.
+
+    Raises:
+        UsageError: a folder, or a name that does not end in .onnx: weights and data sets have other names.
+        StorageError: its folder can't be made or written.
+    """
+    if path.is_dir():
+        raise UsageError(f"--out {path}: is a folder, expected a file's name; give for example {path / 'model.onnx'}")
+    if path.suffix != ".onnx":
+        raise UsageError(f"--out {path}: expected a name that ends in .onnx, got {path.name!r}; nothing was written")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: its folder could not be made ({error.strerror}); give another --out") from error
+    if not os.access(path.parent, os.W_OK):
+        raise StorageError(f"{path}: its folder can't be written; check its permissions, or give another --out")
 
 
 def _training(trained: TrainedNetwork, data: Path) -> ChosenFrames:

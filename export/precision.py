@@ -57,7 +57,7 @@ def in_half(graph: onnx.ModelProto, frames: Frames, least_agreement: float) -> P
         GateError: no choice of nodes reaches the agreement.
     """
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value
-    images = [np.repeat(frame[None], batch, axis=0) for frame in frames]
+    images = [np.broadcast_to(frame, (batch, *frame.shape)) for frame in frames]  # copies could fill the memory
     expected = labels_of(graph, frames)
 
     def share(labels: Iterable[Labels]) -> float:
@@ -75,7 +75,7 @@ def in_half(graph: onnx.ModelProto, frames: Frames, least_agreement: float) -> P
         numerics={
             "frames": len(frames),
             "emulated_agreement": emulated,
-            "largest_value": ranges.largest.largest,
+            "largest_value": ranges.largest.report()["largest"],
             "kept_in_fp32": list(found.kept),
             "forced_to_fp32": list(found.forced),
         },

@@ -51,6 +51,8 @@ class ExportSettings:
             raise UsageError(f"--batch must be 1 to {_LARGEST_BATCH}, got {self.batch}; the default is 1")
         if self.labels_at == "camera" and self.camera is None:
             raise UsageError("--labels-at camera needs a camera's size, got none; give --camera WIDTHxHEIGHT too")
+        if self.labels_from == "logits" and self.labels_at == "network":
+            raise UsageError("--labels-from logits is for --labels-at camera, got network; give both or neither")
 
 
 @dataclass(frozen=True, kw_only=True)

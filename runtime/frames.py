@@ -1,6 +1,7 @@
 """What a frame, and an array for its answer, must be before it may come near the engine. Converts nothing."""
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import FrameError
 from .spec import ModelSpec
@@ -62,6 +63,23 @@ def check_out(out: object, name: str, spec: ModelSpec) -> None:
         raise FrameError(
             f"{name}: expected a writeable C-contiguous array, got one that is "
             f"{'read-only' if not out.flags.writeable else 'a strided view'}; make it np.empty({shape}, np.uint8)"
+        )
+
+
+def check_apart(out: npt.NDArray[np.uint8], out_confidence: npt.NDArray[np.uint8]) -> None:
+    """Refuses two arrays of one memory, where the confidence would stand in place of the labels.
+
+    Args:
+        out: where labels are to go; C-contiguous.
+        out_confidence: where the confidence is to go; C-contiguous.
+
+    Raises:
+        FrameError: they overlap.
+    """
+    if np.may_share_memory(out, out_confidence):
+        raise FrameError(
+            f"out_confidence: expected memory of its own {list(out.shape)}, got that of out; "
+            f"make it np.empty({out.shape}, np.uint8)"
         )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .binding import BoundSession
 from .engine import ENGINE_ERRORS, message_of
 from .errors import ClosedError, DeviceError, FrameError, ModelFileError, UsageError
-from .frames import answer_shape, check_frame, check_out
+from .frames import answer_shape, check_apart, check_frame, check_out
 from .golden import GoldenFrame, read_golden
 from .model_file import load_model_file
 from .providers import open_session, precision_notes
@@ -138,7 +138,7 @@ class Segmenter:
                 strides, may be read-only.
             out: where the labels go: writeable C-contiguous uint8 [H, W], or [N, H, W]; None makes a new array each
                 time. It keeps its content where this raises.
-            out_confidence: likewise for the confidence; None where the file has no such output.
+            out_confidence: likewise for the confidence, apart from `out`; None where the file has no such output.
 
         Raises:
             FrameError: an argument is not what the spec asks for; nothing is converted or resized in silence.
@@ -147,7 +147,7 @@ class Segmenter:
         """
         check_frame(frame, self._spec)
         labels = self._own_or(out, "out")
-        confidence = self._confidence(out_confidence)
+        confidence = self._confidence(out_confidence, labels)
         outs = (labels,) if confidence is None else (labels, confidence)
         with self._lock:
             if self._engine is None:
@@ -190,9 +190,11 @@ class Segmenter:
         check_out(out, name, self._spec)
         return out
 
-    def _confidence(self, out: Labels | None) -> Labels | None:
+    def _confidence(self, out: Labels | None, labels: Labels) -> Labels | None:
         if self._spec.confidence is not None:
-            return self._own_or(out, "out_confidence")
+            confidence = self._own_or(out, "out_confidence")
+            check_apart(labels, confidence)
+            return confidence
         if out is not None:
             raise FrameError(
                 f"out_confidence: expected None, as {self._where} has no output of confidence, "

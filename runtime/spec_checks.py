@@ -1,6 +1,7 @@
 """What can be wrong with a spec, found on its plain values: one sentence's worth a problem."""
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 
 from .camera import CameraSpec
@@ -116,4 +117,5 @@ def _is_share(value: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # numbers only, by the first half
+    # NaN and Inf compare as False; math.isfinite would raise for a whole number beyond float's range
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]  # numbers only

@@ -55,7 +55,8 @@ class Difference:
     """Where a file leaves the trained network.
 
     Attributes:
-        stage: the first that differs: "colour", "resized", "normalised", "logits" or "labels"; None where none does.
+        stage: the first that differs: "colour", "resized", "normalised", "logits", "labels" or "confidence"; None where
+            none does.
         layer: the first inside the network, where the stage is "logits"; None where the file and a fresh export agree.
     """
 
@@ -68,6 +69,8 @@ class Difference:
             return "no stage differs"
         if self.stage == "labels":
             return "the first stage that differs is labels: the logits agree, what makes labels of them does not"
+        if self.stage == "confidence":
+            return "the first stage that differs is confidence: logits and labels agree, what makes it of them does not"
         if self.stage != "logits":
             return f"the first stage that differs is {self.stage}, before the network"
         if self.layer is None:
@@ -87,6 +90,7 @@ def locate(
     precision: str,
     *,
     labels_agree: bool,
+    confidence_agrees: bool = True,
 ) -> Difference:
     """Names the first stage, and the first layer, that differ.
 
@@ -97,13 +101,14 @@ def locate(
         images: uint8 [spec.frame_shape], a few that show the difference; up to the file's batch of them are used.
         precision: of the file.
         labels_agree: whether the gates of the labels were met.
+        confidence_agrees: whether those of the confidence were; True where the file has none.
     """
     off = next((stage.name for stage in stages if not stage.within), None)
     layer = first_layer(suspect, sound, images, precision) if off in (None, "logits") else None
     if off is None and layer is not None:
         off = "logits"  # too little for the logits' tolerance, but not explained
-    if off is None and not labels_agree:
-        off = "labels"
+    if off is None and not (labels_agree and confidence_agrees):
+        off = "confidence" if labels_agree else "labels"
     # "resized, Pillow" is the stage "resized" held against another picture
     return Difference(stage=off.partition(",")[0] if off else None, layer=layer)
 
@@ -111,7 +116,7 @@ def locate(
 def first_layer(
     suspect: onnx.ModelProto, sound: onnx.ModelProto, images: Sequence[NDArray[np.uint8]], precision: str
 ) -> Layer | None:
-    """The first value of the network, in the file's order, that differs by more than the precision explains.
+    """The first value up to the logits, in the file's order, that differs by more than the precision explains.
 
     Raises:
         ModelFileError: the two graphs have no value of the network in common, or other inputs.
@@ -120,7 +125,9 @@ def first_layer(
     makers = {output: node for node in suspect.graph.node for output in node.output}
     here, there = _float_values(suspect), _float_values(sound)
     common = [name for name in makers if name in here and name in there]
-    if "logits" not in common:
+    if "logits" in common:  # what is made of them is no layer of the network, and a temperature may differ there
+        common = common[: common.index("logits") + 1]
+    else:
         raise ModelFileError(
             f"expected a graph with the value 'logits' and the layers of the run, got {len(common)} values in common; "
             "export the run again with this version and compare that file"

@@ -61,7 +61,8 @@ def settings_like(spec: ModelSpec) -> ExportSettings:
     return ExportSettings(
         camera=spec.camera,
         labels_at=cast(LabelsAt, spec.labels_at),  # checked by the spec
-        labels_from=cast(LabelsFrom, spec.labels_from),
+        # says nothing of labels that are not enlarged
+        labels_from=cast(LabelsFrom, spec.labels_from) if spec.labels_at == "camera" else "labels",
         confidence=spec.confidence is not None,
         batch=spec.batch,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from runtime.errors import DataError, SpecError
 from runtime.spec import ModelSpec
 from trainer.data.archive import ZipSource
+from trainer.json_file import json_bytes
 
 MANIFEST = "manifest.json"
 KIND, SCHEMA_VERSION = "segtool-pack", 1
@@ -110,7 +111,7 @@ def _document(data: bytes, where: str) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             problem = f"text that is no JSON ({error})"
         else:
-            problem = _problem(document)
+            problem = _problem(document) or _unwritable(document["about"])
     if problem is not None:
         raise DataError(
             f"{where}: expected a pack's manifest of version {SCHEMA_VERSION}, got {problem}; "
@@ -133,6 +134,15 @@ def _problem(document: object) -> str | None:
         return f"frames that are no list of names, {frames!r:.60}"
     wrong = [value for value in document["sha256"].values() if not isinstance(value, str) or not _HASH.fullmatch(value)]
     return f"a SHA-256 of {wrong[0]!r:.70}" if wrong else None
+
+
+def _unwritable(about: object) -> str | None:
+    """Why what a pack is about can't stand in a record, such as NaN, which Python reads; None where it can."""
+    try:
+        json_bytes({"about": about})
+    except (ValueError, RecursionError) as error:
+        return f"an about that no JSON file can hold ({error})"
+    return None
 
 
 def _is_frame(frame: object) -> bool:

@@ -131,7 +131,7 @@ class Comparison:
 
         Args:
             name: of the frame.
-            truth_hw: uint8 [H,W], 0 to C - 1 or 255 for ignored; None where nobody knows.
+            truth_hw: uint8 [H,W], 0 to C - 1 or 255 for ignored; None, or ignored everywhere, where nobody knows.
             reference_hw: uint8 [H,W], of the trained network; 0 to C - 1, or 255 where its logits were not finite.
             candidate_hw: uint8 [H,W], of the file.
             margin_hw: float [H,W], `pixels.margins` of the reference; NaN counts as a near tie.
@@ -160,7 +160,7 @@ class Comparison:
         self._invalid += int(np.count_nonzero(reference_hw == IGNORE_ID))
         self._by_frame.append(FrameAgreement(name=name, agreement=float(equal.mean())))
         self._likeness.append(self._counts(reference_hw, reference_hw, candidate_hw))
-        if truth_hw is not None:
+        if truth_hw is not None and np.any(truth_hw != IGNORE_ID):  # else nobody knows a pixel of it
             self._truth.append(self._counts(truth_hw, reference_hw, candidate_hw))
 
     def result(self) -> Measured:

@@ -58,7 +58,7 @@ def write_pack(
             network's size.
 
     Raises:
-        UsageError: `out` is a folder, or `frames` is below 1 or more than a pack holds.
+        UsageError: `out` is a folder or the data set, or `frames` is below 1 or more than a pack holds.
         CheckpointError: the run has no usable checkpoint.
         DataError: the frames are not to be had, or have other classes.
         ModelFileError: `like` has other classes, another size or another normalisation than the run.
@@ -72,6 +72,8 @@ def write_pack(
         Reference(trained, like)  # refuses a file of another run's kind
         settings = replace(settings_like(like), confidence=False, batch=1)
     chosen = choose_frames(trained, data if data is not None else RunFolder(run).data_path("--data"), frames)
+    if out.resolve() == chosen.dataset.path.resolve():
+        raise UsageError(f"--out {out}: expected another file than the data set, got the data set; give another name")
     spec = replace(describe(trained, run.resolve().name, settings, opset=OPSET), licence_note=LICENCE_NOTE)
     size, sha256 = save_pack(out, spec, _about(run, chosen.dataset), _answered(Reference(trained, spec), chosen))
     return WrittenPack(path=out, sha256=sha256, size_bytes=size, frames=len(chosen), spec=spec)

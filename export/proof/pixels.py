@@ -39,13 +39,18 @@ def margins(logits_chw: NDArray[np.floating]) -> NDArray[np.float32]:
     Returns:
         float32 [H,W], 0 or more; infinite for a single class, NaN where a logit is not finite, 0 where all are equal.
     """
-    logits = logits_chw.astype(np.float64)
-    finite_hw = np.isfinite(logits).all(axis=0)
-    if len(logits) == 1:
-        return np.where(finite_hw, np.inf, np.nan).astype(np.float32)
-    first_and_second = np.partition(np.where(finite_hw, logits, 0.0), -2, axis=0)[-2:]
-    lead, unit = first_and_second[1] - first_and_second[0], spread(logits)
-    return np.where(finite_hw, lead / unit if unit > 0 else 0.0, np.nan).astype(np.float32)
+    finite_hw = np.isfinite(logits_chw).all(axis=0)
+    # class by class: at a camera's size, one more array of all logits is hundreds of megabytes
+    first = np.full(finite_hw.shape, -np.inf)
+    second = first.copy()
+    for logit_hw in logits_chw:
+        finite_logit_hw = np.where(finite_hw, logit_hw, 0.0)
+        np.maximum(second, np.minimum(first, finite_logit_hw), out=second)
+        np.maximum(first, finite_logit_hw, out=first)
+    lead, unit = first - second, spread(logits_chw)
+    if len(logits_chw) > 1:
+        lead = lead / unit if unit > 0 else np.zeros_like(lead)
+    return np.where(finite_hw, lead, np.nan).astype(np.float32)
 
 
 def spread(logits_chw: NDArray[np.floating]) -> float:
@@ -59,5 +64,10 @@ def spread(logits_chw: NDArray[np.floating]) -> float:
     Returns:
         0 or more; 0 where no pixel is left.
     """
-    inside = logits_chw[:, np.isfinite(logits_chw).all(axis=0)].astype(np.float64)
-    return float((inside - inside.mean(axis=0)).std()) if inside.size else 0.0
+    finite_hw = np.isfinite(logits_chw).all(axis=0)
+    inside = logits_chw if finite_hw.all() else logits_chw[:, finite_hw]
+    if not inside.size:
+        return 0.0
+    mean = inside.mean(axis=0, dtype=np.float64)
+    squares = sum(float(np.square(logit - mean).sum()) for logit in inside)  # class by class, see `margins`
+    return float(np.sqrt(squares / inside.size))

@@ -114,4 +114,5 @@ def _locate(file: ModelFile, trained: TrainedNetwork, parity: Parity, worst: Wor
         [frame.image for frame in worst.frames()],
         spec.precision,
         labels_agree=parity.verdict.passed,
+        confidence_agrees=parity.confidence is None or not parity.confidence.failures(parity.gates),
     )

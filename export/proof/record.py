@@ -44,6 +44,7 @@ def sign_off(
         "schema_version": SCHEMA_VERSION,
         "kind": "parity-record",
         "passed": parity.passed,
+        "proven": parity.proven,
         "signed": signed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "file": file_facts(file),

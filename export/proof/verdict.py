@@ -3,6 +3,7 @@
 Every comparison is written so that a NaN fails it. What the frames were too few to show is said, and never as passed.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -108,7 +109,9 @@ def _overall_doubts(measured: Measured, gates: Gates) -> list[str]:
         doubts.append("no frame has a truth: classes were compared with the trained network's labels alone")
     else:
         drop, limit = measured.truth.drop, gates.mean_iou_drop
-        if drop.drop <= limit and not drop.high <= limit:
+        if drop.drop <= limit and math.isnan(drop.high):
+            doubts.append(f"mean IoU fell by {drop.drop:.4f} on a single frame, which says nothing of others")
+        elif drop.drop <= limit and not drop.high <= limit:
             doubts.append(
                 f"mean IoU fell by {drop.drop:.4f} on {measured.truth.frames} frames, but other frames might show "
                 f"{drop.high:.4f}, over the {limit} allowed"
@@ -130,7 +133,7 @@ def _class_verdict(measured: Measured, label: int, name: str, gates: Gates) -> C
             sentence = f"{name}: {what} by {fall:.4f}, at most {limit:.4g} is allowed"
             return ClassVerdict(name=name, state="failed", sentence=sentence)
     if not enough:
-        needed = f"{gates.least_class_pixels:g} in {gates.least_class_frames:g} frames"
+        needed = f"at least {gates.least_class_pixels:g} pixels and {gates.least_class_frames:g} frames"
         sentence = f"{name}: {pixels} pixels in {frames} frames are too few, {needed} are needed"
         return ClassVerdict(name=name, state="not proven", sentence=sentence)
     if measured.truth is not None and not side.reference.iou[label] > gates.class_iou_drop:

@@ -35,9 +35,12 @@ def pack(*, run: Path, data: Path | None, frames: int, like: Path | None, out: P
     `segtool parity FILE.onnx --pack PACK.zip` then proves a file without torch and without the data set, with the
     verdict for each class that the export gave.
     """
+    from runtime.errors import UsageError
     from runtime.model_file import load_model_file
     from segtool.console import say
 
+    if like is not None and like.resolve() == out.resolve():
+        raise UsageError(f"--out {out}: expected another file than --for names, got the same; give another name")
     spec = load_model_file(like).spec if like is not None else None  # before torch: a wrong path is told at once
     from export.proof.pack_run import LICENCE_NOTE, write_pack
 

@@ -1,6 +1,6 @@
 """`segtool parity`: does this file answer as the network that was trained? Against the run, or without torch a pack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,7 @@ def parity(
     from runtime.model_file import load_model_file
 
     _require_sense(run=run, data=data, pack=pack, bisect=bisect, record=record, signed=signed)
+    _require_own_places([path for path in (file, data, pack) if path is not None], (json_file, picture, record))
     model = load_model_file(file)
     gates = with_overrides(model.spec.precision, moved)
     worst = WorstFrames(count=PICTURED_FRAMES)
@@ -126,6 +127,21 @@ def _require_sense(
         raise UsageError(f"--signed {signed!r} signs a record, got no --record; give --record FILE.json too")
 
 
+def _require_own_places(read: Sequence[Path], written: Sequence[Path | None]) -> None:
+    """Refuses to write over what is read, or one thing over the other.
+
+    Raises:
+        UsageError: two paths lead to the same file.
+    """
+    from runtime.errors import UsageError
+
+    taken = {path.resolve() for path in read}
+    for path in written:
+        if path is not None and path.resolve() in taken:
+            raise UsageError(f"{path}: expected a file of its own for what is written, got it twice; give another name")
+        taken |= {path.resolve()} if path is not None else set()
+
+
 def _against_pack(
     model: "ModelFile", path: Path, frames: int | None, gates: "Gates", provider: str, worst: "WorstFrames"
 ) -> _Found:
@@ -137,7 +153,8 @@ def _against_pack(
     parity = repeat_proof(model, pack, frames=frames, gates=gates, provider=provider, worst=worst)
     return _Found(
         parity=parity,
-        against={"pack": path.name, "pack_sha256": pack.sha256, "frames": len(pack), **pack.manifest.about},
+        # what was found here comes last: a pack may say what it likes of itself
+        against={**pack.manifest.about, "pack": path.name, "pack_sha256": pack.sha256, "frames": len(pack)},
         notes=(*origin_notes(model, pack), *precision_notes(parity.provider, model.spec.precision)),
     )
 

@@ -31,12 +31,14 @@ def selftest(file: Path, provider: str, json_file: Path | None) -> None:
     It shows that this machine, driver and engine compute what was exported. What the labels are worth, `segtool parity`
     and `segtool eval` say.
     """
-    from runtime.errors import GateError
+    from runtime.errors import GateError, UsageError
     from runtime.segmenter import Segmenter
     from runtime.selftest import self_test
     from segtool.console import say, show_table
     from trainer.json_file import write_json
 
+    if json_file is not None and json_file.resolve() == file.resolve():
+        raise UsageError(f"--json {json_file}: expected another file than the model, got the model; give another name")
     with Segmenter(file, provider) as segmenter:
         result = self_test(segmenter)
         record = _record(file, segmenter, result)

@@ -18,10 +18,11 @@ from onnx import numpy_helper
 from PIL import Image
 
 import export.build
+import export.pipeline
 from export.numerics.int8_speed import SpeedCheck
 from export.pipeline import ExportResult, export_onnx
 from export.settings import CameraRequest
-from runtime.errors import CheckpointError, DataError, GateError, UsageError
+from runtime.errors import CheckpointError, DataError, GateError, StorageError, UsageError
 from runtime.segmenter import Segmenter
 from runtime.selftest import self_test
 from trainer.data.camera_frames import as_camera_frame
@@ -297,7 +298,10 @@ def test_export_onnx_without_frames_of_a_split_says_which(
         ({"gates": {"agremeent": 1.0}}, "one of agreement, .*, got 'agremeent'"),
         ({"calibration": Path("other.zip")}, r"--calibration other\.zip: expected fp16 or int8 to fit to it, got fp32"),
         ({"out": Path("/")}, "--out /: is a folder"),
+        ({"out": Path("run/best.safetensors")}, r"expected a name that ends in \.onnx, got 'best\.safetensors'"),
+        ({"confidence": True, "frames": 1}, "--confidence needs --frames of 2 or more, half of them to fit to, got 1"),
         ({"labels_at": "camera"}, "--labels-at camera needs a camera's size, got none"),
+        ({"labels_from": "logits"}, "--labels-from logits is for --labels-at camera, got network"),
         ({"camera": CameraRequest(width_px=128)}, "128x64, 100% wider; give --crop 32,0,64,64"),
         ({"camera": CameraRequest(yuv_range="full")}, "expected yuv_range to be None for rgb, got 'full'"),
         ({"batch": 65}, "--batch must be 1 to 64, got 65"),
@@ -308,3 +312,11 @@ def test_export_onnx_arguments_that_cannot_be_are_refused(run: Path, arguments: 
     with pytest.raises(UsageError, match=message):
         export_onnx(run, **arguments)
     assert sorted(run.iterdir()) == before
+
+
+def test_export_onnx_where_nothing_can_be_written_says_so_before_the_work(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export.pipeline, "load_trained", lambda _: pytest.fail("the work began"))
+    with pytest.raises(StorageError, match=r"/proc/nowhere/m\.onnx: its folder could not be made"):
+        export_onnx(run, out=Path("/proc/nowhere/m.onnx"))

@@ -1,5 +1,6 @@
 """A small trained network's graph in half precision and int8: what is told of it. The work is export.numerics's."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,41 @@ def test_in_half_names_what_stays_in_float_and_why(graph: onnx.ModelProto, frame
     assert [note.split(": ")[:2] for note in precise.notes] == [["kept in fp32", name] for name in kept]
     assert len(precise.report["ranges"]["tensors"]) <= 20
     assert precise.report["kept"]["kept"] == kept
+
+
+@pytest.mark.parametrize("graph", [1], indirect=True)
+def test_in_half_of_a_value_beyond_float32_that_a_relu_takes_away_gives_a_spec_in_json(
+    graph: onnx.ModelProto, frames: list[np.ndarray]
+) -> None:
+    model = onnx.ModelProto.FromString(graph.SerializeToString())
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name, value in zip(
+        [n for n in model.graph.node if n.op_type == "Conv"][3].input[1:], (-1e38, -3e38), strict=True
+    ):
+        values = numpy_helper.to_array(weights[name]).copy()
+        values[0] = value
+        weights[name].CopyFrom(numpy_helper.from_array(values, name))
+    precise = in_half(model, frames[:2], 0.5)
+    assert precise.numerics is not None
+    assert precise.numerics["kept_in_fp32"]
+    assert precise.numerics["largest_value"] is None
+    json.dumps([precise.numerics, precise.report], allow_nan=False)
+
+
+@pytest.mark.parametrize("graph", [2], indirect=True)
+def test_in_half_of_a_batch_holds_each_frame_once(
+    graph: onnx.ModelProto, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, seen = export.precision.measure_ranges, []
+
+    def looked_at(model: onnx.ModelProto, images: list[np.ndarray]) -> object:
+        seen.extend(images)
+        return measure(model, images)
+
+    monkeypatch.setattr(export.precision, "measure_ranges", looked_at)
+    in_half(graph, frames[:2], 0.5)
+    assert [image.shape for image in seen] == [(2, 64, 64, 3)] * 2
+    assert all(np.shares_memory(image, frame) for image, frame in zip(seen, frames, strict=False))
 
 
 @pytest.mark.parametrize("vnni", [True, False, None])

@@ -138,6 +138,23 @@ def test_segment_wrong_out_confidence_is_refused_by_name(open_door, out: np.ndar
         segmenter.segment(np.zeros((2, 24, 32, 3), np.uint8), out_confidence=out)
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_segment_out_and_out_confidence_of_one_memory_are_refused_and_keep_their_content(open_door, rows: int) -> None:
+    segmenter = open_door(confidence=True)
+    memory = np.full((25, 32), 7, np.uint8)
+    with pytest.raises(FrameError, match=r"out_confidence: expected memory of its own \[24, 32\], got that of out"):
+        segmenter.segment(np.zeros((24, 32, 3), np.uint8), memory[:24], memory[rows : rows + 24])
+    assert (memory == 7).all()
+
+
+def test_segment_out_and_out_confidence_side_by_side_are_taken(open_door) -> None:
+    memory = np.zeros((2, 24, 32), np.uint8)
+    frame = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    open_door(confidence=True).segment(frame, memory[0], memory[1])
+    np.testing.assert_array_equal(memory[1], frame[..., 0])
+    np.testing.assert_array_equal(memory[0], frame[..., 0] // 64)
+
+
 def test_segment_out_confidence_for_a_file_without_it_is_refused(segmenter, frame) -> None:
     with pytest.raises(FrameError, match=r"out_confidence: expected None, as .*model\.onnx has no .*, got ndarray"):
         segmenter.segment(frame, out_confidence=np.zeros((HEIGHT, WIDTH), np.uint8))

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,13 @@ def test_pack_for_a_file_of_other_classes_gives_4(trained_run, write_model, tmp_
 def test_pack_of_no_run_gives_4(tmp_path, capsys):
     assert run(["pack", str(tmp_path), "--out", str(tmp_path / "p.zip")]) == 4
     assert "best.safetensors" in capsys.readouterr().err
+
+
+def test_pack_never_writes_over_the_data_set_or_the_file(trained_run, run_model, pairs, tmp_path, capsys):
+    data = Path(shutil.make_archive(str(tmp_path / "pairs"), "zip", pairs))
+    before = data.read_bytes(), run_model.read_bytes()
+    assert run(["pack", str(trained_run), "--data", str(data), "--frames", "1", "--out", str(data)]) == 2
+    assert "expected another file than the data set" in capsys.readouterr().err
+    assert run(["pack", str(trained_run), "--for", str(run_model), "--frames", "1", "--out", str(run_model)]) == 2
+    assert "expected another file than --for names" in capsys.readouterr().err
+    assert (data.read_bytes(), run_model.read_bytes()) == before

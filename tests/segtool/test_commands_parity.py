@@ -1,7 +1,8 @@
 """`segtool parity` against a pack whose answers are worked out by hand: a pixel's label is its strongest channel."""
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,11 @@ def file(write_model: Callable[..., Path]) -> Path:
 def write_pack(file: Path, tmp_path: Path) -> WritePack:
     """Returns a function that packs noise with the right labels; `change` spoils a frame as a faulty file would."""
 
-    def write(change: Callable[[PackFrame], PackFrame] | None = None, **spec_changes: object) -> Path:
+    def write(
+        change: Callable[[PackFrame], PackFrame] | None = None,
+        about: Mapping[str, object] | None = None,
+        **spec_changes: object,
+    ) -> Path:
         random = np.random.default_rng(4)
         images = random.integers(1, 256, (FRAMES, SIZE_PX, SIZE_PX, 3), np.uint8)
         frames = [
@@ -43,8 +48,8 @@ def write_pack(file: Path, tmp_path: Path) -> WritePack:
         ]
         spec = replace(load_model_file(file).spec, **spec_changes)
         path = tmp_path / "PACK.zip"
-        about = {"run": {"name": "by hand"}, "data": {"name": "noise"}}
-        save_pack(path, spec, about, [change(frame) if change else frame for frame in frames])
+        told = {"run": {"name": "by hand"}, "data": {"name": "noise"}, **(about or {})}
+        save_pack(path, spec, told, [change(frame) if change else frame for frame in frames])
         return path
 
     return write
@@ -92,6 +97,7 @@ def test_parity_with_a_pack_without_torch_writes_the_signed_record(segtool_proce
     done = segtool_process(*arguments, blocked=TORCH_FREE)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(record.read_text())
+    assert found["proven"] is True
     assert (found["kind"], found["passed"], found["signed"]) == ("parity-record", True, "A. Engineer")
     assert (found["file"]["name"], found["file"]["sha256"]) == ("model.onnx", load_model_file(file).sha256)
     assert len(found["against"]["pack_sha256"]) == 64
@@ -194,3 +200,34 @@ def test_parity_with_a_run_without_torch_gives_5(segtool_process, file):
     done = segtool_process("parity", file, "--run", "somewhere", blocked=TORCH_FREE)
     assert done.returncode == 5
     assert 'pip install "segtool[train]"' in done.stderr
+
+
+def test_parity_on_too_few_frames_is_recorded_as_passed_but_not_proven(file, write_pack, tmp_path, capsys):
+    record, pack = tmp_path / "r.json", str(write_pack())
+    assert (
+        run(["parity", str(file), "--pack", pack, "--provider", "cpu", "--frames", "1", "--record", str(record)]) == 0
+    )
+    assert "NOT PROVEN: fp32" in capsys.readouterr().out
+    found = json.loads(record.read_text())
+    assert (found["passed"], found["proven"]) == (True, False)
+
+
+def test_parity_record_takes_the_packs_hash_from_its_bytes_and_not_from_its_words(file, write_pack, tmp_path):
+    record, pack = tmp_path / "r.json", write_pack(about={"pack_sha256": "0" * 64, "pack": "GOOD.zip", "frames": 9999})
+    assert run(["parity", str(file), "--pack", str(pack), "--provider", "cpu", "--record", str(record)]) == 0
+    against = json.loads(record.read_text())["against"]
+    expected = hashlib.sha256(pack.read_bytes()).hexdigest()
+    assert (against["pack_sha256"], against["pack"], against["frames"]) == (expected, "PACK.zip", FRAMES)
+
+
+@pytest.mark.parametrize(
+    "flags", [["--json", "model.onnx"], ["--picture", "PACK.zip"], ["--json", "a", "--record", "a"]]
+)
+def test_parity_never_writes_over_what_it_reads_or_has_written(file, write_pack, monkeypatch, capsys, flags):
+    pack = write_pack()
+    before = file.read_bytes(), pack.read_bytes()
+    monkeypatch.chdir(file.parent)
+    assert pack.parent == file.parent
+    assert run(["parity", "model.onnx", "--pack", str(pack), "--provider", "cpu", *flags]) == 2
+    assert f"{flags[-1]}: expected a file of its own" in capsys.readouterr().err
+    assert (file.read_bytes(), pack.read_bytes()) == before

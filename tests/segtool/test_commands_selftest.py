@@ -56,3 +56,11 @@ def test_selftest_without_torch_and_onnx_works(segtool_process, write_camera_mod
     file = write_camera_model(golden=GOLDEN)
     done = segtool_process("selftest", file, "--provider", "cpu", blocked=("torch", "onnx", "accelerate"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_selftest_never_writes_over_the_model(write_camera_model, capsys):
+    file = write_camera_model(golden=GOLDEN)
+    before = file.read_bytes()
+    assert run(["selftest", str(file), "--provider", "cpu", "--json", str(file)]) == 2
+    assert "expected another file than the model" in capsys.readouterr().err
+    assert file.read_bytes() == before

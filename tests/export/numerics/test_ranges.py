@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from export.numerics.network import NORMALISED, find_network
 from export.numerics.ranges import TensorRange, measure_ranges
@@ -96,6 +97,25 @@ def test_measure_ranges_value_not_finite_in_float_is_told(
     assert worst["not_finite"] > 0
     assert worst["name"] in ranges.overflowing
     json.dumps(ranges.report(), allow_nan=False)
+
+
+def test_measure_ranges_nan_is_told_as_not_finite() -> None:
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "middle"], [NORMALISED], "subtract"),
+        helper.make_node("Sqrt", [NORMALISED], ["logits"], "root"),  # NaN below the middle
+        helper.make_node("ArgMax", ["logits"], ["labels"], "argmax", axis=1, keepdims=0),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 2, 3, 4])
+    labels = helper.make_tensor_value_info("labels", TensorProto.INT64, [1, 3, 4])
+    middle = numpy_helper.from_array(np.float32(100), "middle")
+    graph = helper.make_graph(nodes, "nan", [image], [labels], [middle])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    frame = np.full((1, 2, 3, 4), 164, np.uint8)
+    frame[0, :, 0, 0] = 0
+    ranges = measure_ranges(model, [frame])
+    assert [(tensor.largest, tensor.not_finite) for tensor in ranges.tensors] == [(100, 0), (math.inf, 2)]
+    assert ranges.overflowing == {"logits"}
 
 
 def test_measure_ranges_without_a_frame_is_refused(small_graph: onnx.ModelProto) -> None:

@@ -167,3 +167,19 @@ def test_relative_error_is_that_of_the_norms() -> None:
     assert math.isnan(relative_error(a[:1], b))
     assert relative_error(np.zeros(3), np.zeros(3)) == 0
     assert relative_error(np.ones(3), np.zeros(3)) == math.inf
+
+
+def test_locate_clean_file_with_a_confidence_has_no_difference_though_the_temperature_is_another(
+    trained: TrainedNetwork, graph_of: Make, file_of: Make, unseen: list[Frame]
+) -> None:
+    settings = ExportSettings(confidence=True)
+    warm = graph_of(trained, settings, lambda deploy: setattr(deploy.back, "temperature", 1.5))
+    data = file_of(trained, warm, settings)
+    assert located(trained, data, graph_of(trained, settings), unseen[:2]) == Difference(stage=None, layer=None)
+
+
+def test_locate_confidence_that_differs_alone_is_named(plain_graph: onnx.ModelProto, unseen: list[Frame]) -> None:
+    images = [np.ascontiguousarray(unseen[0].image_hwc[:64, :64])]
+    found = locate([], plain_graph, plain_graph, images, "fp32", labels_agree=True, confidence_agrees=False)
+    assert found == Difference(stage="confidence", layer=None)
+    assert "confidence: logits and labels agree" in found.sentence()

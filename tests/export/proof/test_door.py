@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from export.proof.door import differences, require_same_door
+from export.proof.door import differences, require_same_door, settings_like
 from runtime.camera import CameraSpec
 from runtime.errors import DataError
 from runtime.spec import ModelSpec
@@ -58,7 +58,7 @@ def test_differences_names_what_the_door_has_otherwise(changes, expected):
         ({"yuv_range": "full"}, {}, "YUV range limited, the file has full"),
         ({"crop": (0, 8, 32, 8)}, {}, "crop (0, 4, 32, 8), the file has (0, 8, 32, 8)"),
         ({}, {"labels_at": "network"}, "label map 32x8, the file has 8x6"),
-        ({}, {"labels_from": "labels"}, "labels enlarged from logits, the file has labels"),
+        ({}, {"labels_from": "logits"}, "labels enlarged from labels, the file has logits"),
         ({"resize": "resize-node"}, {}, None),
     ],
 )
@@ -73,3 +73,9 @@ def test_require_same_door_refuses_another_and_says_how_to_make_one():
     require_same_door(make_spec(precision="fp16"), make_spec(), file, pack)
     with pytest.raises(DataError, match=r"PACK\.zip: .* network size 8x6, the file has 16x6; .*--for model\.onnx"):
         require_same_door(make_spec(width_px=16), make_spec(), file, pack)
+
+
+def test_settings_like_a_file_give_its_door_and_leave_out_what_it_does_not_use():
+    found = settings_like(make_spec(camera=NV12, labels_at="camera", labels_from="logits", batch=3))
+    assert (found.camera, found.labels_at, found.labels_from, found.batch) == (NV12, "camera", "logits", 3)
+    assert settings_like(make_spec(labels_from="logits")).labels_from == "labels"  # nothing is enlarged there

@@ -130,3 +130,12 @@ def test_comparison_label_that_is_no_class_is_refused() -> None:
 def test_comparison_without_a_frame_has_no_result() -> None:
     with pytest.raises(UsageError, match="one frame or more"):
         Comparison(class_count=2, near_tie=NEAR_TIE).result()
+
+
+def test_comparison_truth_that_is_ignored_everywhere_is_none() -> None:
+    s = SCENES[0]
+    comparison = Comparison(class_count=CLASSES, near_tie=NEAR_TIE)
+    comparison.add("a", np.full_like(s["reference"], 255), s["reference"], s["candidate"], s["margin"])
+    assert comparison.result().truth is None
+    comparison.add("b", s["truth"], s["reference"], s["candidate"], s["margin"])
+    assert comparison.result().truth.frames == 1

@@ -244,6 +244,7 @@ def edit(document: dict, **changes: object) -> dict:
         (lambda m: edit(m, schema_version=2), "got version 2 with the fields"),
         (lambda m: edit(m, extra=1), "got version 1 with the fields .*'extra'"),
         (lambda m: edit(m, about=[]), r"about that is no JSON object, \[\]"),
+        (lambda m: edit(m, about={"x": float("nan")}), r"about that no JSON file can hold \(.* nan\)"),
         (lambda m: edit(m, frames=[]), r"frames that are no list of names, \[\]"),
         (lambda m: edit(m, frames=[{"name": 7, "truth": True}]), "frames that are no list of names, .*7"),
         (lambda m: edit(m, frames=[{"name": "a", "truth": 1}]), "frames that are no list of names"),

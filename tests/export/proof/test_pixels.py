@@ -57,3 +57,20 @@ def test_margins_of_equal_logits_are_zero_and_of_one_class_infinite() -> None:
 
 def test_spread_without_a_finite_pixel_is_zero() -> None:
     assert spread(np.full((2, 3, 3), np.nan)) == 0
+
+
+def test_margins_where_logits_are_infinite_say_nothing_aloud() -> None:
+    logits = np.zeros((3, 2, 2))
+    logits[:, 0, 0], logits[1, 1, 1] = np.inf, -np.inf
+    logits[2, 0, 1] = 1
+    found = margins(logits)  # warnings are errors here
+    assert np.isnan(found[[0, 1], [0, 1]]).all()
+    assert found[0, 1] > 0 == found[1, 0]
+
+
+@pytest.mark.parametrize("broken", [0, 3])
+def test_spread_is_the_standard_deviation_of_what_is_finite_around_each_pixels_mean(broken: int) -> None:
+    logits = np.random.default_rng(1).normal(size=(5, 6, 7)) * 4 + 1000
+    logits[2, 0, :broken] = np.nan
+    inside = torch.from_numpy(logits).flatten(1)[:, broken:]
+    assert spread(logits) == pytest.approx(float((inside - inside.mean(0)).std(correction=0)), rel=1e-12)

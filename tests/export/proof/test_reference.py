@@ -52,7 +52,7 @@ def test_reference_plain_frame_answers_as_the_trainers_evaluation(trained: Train
 
 
 def test_reference_camera_labels_from_logits_are_scipys_bilinear(trained: TrainedNetwork, unseen: list[Frame]) -> None:
-    spec = spec_of(trained, camera=CAMERA, labels_at="camera")
+    spec = spec_of(trained, camera=CAMERA, labels_at="camera", labels_from="logits")
     answer = Reference(trained, spec)(unseen[0])
     assert answer.image.shape == (80, 120, 3)
     assert answer.truth_hw.shape == answer.margin_hw.shape == (80, 120)

@@ -194,3 +194,17 @@ def test_judge_nan_anywhere_fails() -> None:
     assert "label agreement is nan%" in judge(nothing, CLASSES, GATES["fp32"], "fp32").failures[0]
     drop = replace(result.truth, drop=replace(result.truth.drop, drop=math.nan))
     assert "mean IoU fell by nan" in judge(replace(result, truth=drop), CLASSES, GATES["fp32"], "fp32").failures[0]
+
+
+def test_judge_single_frame_says_nothing_of_others() -> None:
+    truth = road_scene()
+    found = verdict(truth, truth, truth, frames=1)
+    assert "mean IoU fell by 0.0000 on a single frame, which says nothing of others" in found.not_proven
+    assert not any("nan" in text for text in found.not_proven)
+
+
+def test_judge_truth_that_is_ignored_everywhere_is_no_failure() -> None:
+    labels = road_scene()
+    found = verdict(np.full_like(labels, 255), labels, labels, gates=GATES["fp32"])
+    assert found.passed
+    assert any("no frame has a truth" in text for text in found.not_proven)
