@@ -118,7 +118,7 @@ def build(
     spec = replace(spec, numerics=precise.numerics, parity=parity.summary())
     data, spec = _with_golden(precise.model, spec, golden, source, parity.provider)
     more, slow, notes = _measured(graph, data, spec, settings, parity.provider)
-    refusals = (*parity.failures, *_too_few(parity), *slow)
+    refusals = (*parity.failures, *slow)
     return Built(
         data=data,
         spec=spec,
@@ -128,12 +128,6 @@ def build(
         notes=(*precise.notes, *notes),
         refusals=refusals,
     )
-
-
-def _too_few(parity: Parity) -> tuple[str, ...]:
-    """int8 errs by content, so its gates hold on so many frames or not at all."""
-    frames, needed = parity.measured.frames, parity.gates.least_frames
-    return () if frames >= needed else (f"proven on {frames} frames, at least {needed:g} are needed",)
 
 
 def _confidence(trained: TrainedNetwork, frames: ChosenFrames) -> dict[str, object]:

@@ -19,8 +19,6 @@ from trainer.evaluate import TrainedNetwork, load_trained
 from trainer.run_folder import RunFolder
 from trainer.settings.config import TrainConfig
 
-DEFAULT_NAMES = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult:
@@ -74,7 +72,7 @@ def export_onnx(
         labels_from: what is enlarged for labels at the camera's size.
         confidence: a second output, with a temperature fitted to the frames of the proof.
         batch: frames that go through the file in one run.
-        out: final name; RUN/model.onnx, RUN/model.fp16.onnx or RUN/model.int8.onnx by default.
+        out: final name; RUN/model.onnx, RUN/model.fp16.onnx, RUN/model.nv12-1920x1208.fp16.onnx and so on by default.
         parity_data: a data set to prove it on, in place of the run's own validation frames.
         calibration: a data set whose training frames int8 and fp16 are fitted to, in place of the run's own.
         golden: a data set to take the self-test's frames from; None for synthetic scenes.
@@ -90,7 +88,7 @@ def export_onnx(
         StorageError: the file can't be written.
         GateError: a gate said no; the file keeps the name FILE.rejected and an older FILE stays as it was.
     """
-    path = out if out is not None else run / DEFAULT_NAMES[precision]
+    path = out if out is not None else run / default_name(precision, camera)
     _require_writable(path)
     if confidence and frames < 2:
         raise UsageError(f"--confidence needs --frames of 2 or more, half of them to fit to, got {frames}")
@@ -113,6 +111,11 @@ def export_onnx(
         training=None if precision == "fp32" else _training(trained, calibration or own.data_path("--calibration")),
         golden=golden,
     )
+    if len(sources.proof) < applied.least_frames:
+        raise DataError(
+            f"{sources.proof.dataset.path}: {precision} must be proven on {applied.least_frames:g} validation frames "
+            f"or more, got {len(sources.proof)}; give more by --parity-data and --frames, or move --gate least_frames=N"
+        )
     built = build(trained, run.resolve().name, settings, sources, gates=applied, provider=provider)
     if built.refusals:
         rejected = publish(path.with_name(path.name + REJECTED), built)
@@ -130,6 +133,15 @@ def export_onnx(
         notes=built.notes,
         size_bytes=len(built.data),
     )
+
+
+def default_name(precision: Precision, camera: CameraRequest | None) -> str:
+    """The file's name where none is given; one for a camera never replaces the plain one."""
+    kind = {"fp32": "", "fp16": ".fp16", "int8": ".int8"}[precision]
+    if camera is None:
+        return f"model{kind}.onnx"
+    size = "" if camera.width_px is None else f"-{camera.width_px}x{camera.height_px}"
+    return f"model.{camera.layout}{size}{kind}.onnx"
 
 
 def _require_writable(path: Path) -> None:

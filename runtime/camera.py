@@ -99,4 +99,4 @@ class CameraSpec:
 
 def _require(fine: bool, name: str, expected: str, got: object) -> None:
     if not fine:
-        raise SpecError(f"camera: expected {name} to be {expected}, got {got!r:.60}; give a camera that is there")
+        raise SpecError(f"camera: expected {name} to be {expected}, got {got!r:.60}; correct what was given")

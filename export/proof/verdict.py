@@ -79,6 +79,8 @@ def judge(measured: Measured, classes: Sequence[str], gates: Gates, precision: s
 def _overall_failures(measured: Measured, gates: Gates) -> list[str]:
     failures = []
     agreement, confident = measured.everywhere.agreement, measured.confident.agreement
+    if measured.frames < gates.least_frames:
+        failures.append(f"proven on {measured.frames} frames, at least {gates.least_frames:g} are needed")
     if not agreement >= gates.agreement:
         failures.append(f"label agreement is {agreement:.4%}, at least {gates.agreement:.3%} is needed")
     if measured.confident.pixels and not confident >= gates.confident_agreement:
@@ -99,8 +101,6 @@ def _overall_failures(measured: Measured, gates: Gates) -> list[str]:
 
 def _overall_doubts(measured: Measured, gates: Gates) -> list[str]:
     doubts = []
-    if measured.frames < gates.least_frames:
-        doubts.append(f"{measured.frames} frames were compared, {gates.least_frames:g} are needed to prove anything")
     if not measured.confident.pixels:
         doubts.append(f"every pixel is a near tie (margin below {gates.near_tie:g}): no confident label was compared")
     if measured.reference_invalid_pixels:

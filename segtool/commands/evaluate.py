@@ -61,6 +61,7 @@ def evaluate(
 ) -> None:
     """Score a training run (its best checkpoint, needs torch) or a model file (no torch) on DATA."""
     from benchmarks.accuracy import SCORE_COLUMNS, score_record, score_rows
+    from runtime.errors import DataError
     from segtool.console import say, show_table
     from trainer.json_file import write_json
 
@@ -73,6 +74,8 @@ def evaluate(
         result, classes, facts = _score_views(subject, data, split, flip=flip, scales=scales or (1.0,))
     else:
         result, classes, facts = _score_run(subject, data, split, extras)
+    if not result.pixels:
+        raise DataError(f"{data}: expected labelled pixels in split {split}, found none; try segtool data inspect")
     record = {
         "schema_version": SCHEMA_VERSION,
         "kind": "eval",

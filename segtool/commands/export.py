@@ -19,11 +19,12 @@ Examples:
   segtool export runs/a                   -> runs/a/model.onnx
   segtool export runs/a --fp16            -> runs/a/model.fp16.onnx
   segtool export runs/a --int8            -> runs/a/model.int8.onnx, for CPUs; --int8 tensorrt for that engine
-  segtool export runs/a --fp16 --camera 1920x1208 --input nv12 --crop 0,124,1920,960 --out front.onnx
-  segtool export runs/a --camera 1920x1080 --labels-at camera --confidence --out front.onnx
+  segtool export runs/wide --fp16 --camera 1920x1208 --input nv12 --crop 0,124,1920,960 --out front.onnx
+  segtool export runs/wide --camera 1920x960 --labels-at camera --confidence --out front.onnx
   segtool export runs/a --fp16 --parity-data other_frames.zip --gate agreement=0.9995
 
-Beside the file: FILE.parity.json with every figure, FILE.parity.png with the frames that differ most."""
+runs/wide was trained with --size 512x256; another aspect is refused, and the crop that would fit is named. Beside the
+file: FILE.parity.json with every figure, FILE.parity.png with the frames that differ most."""
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES, short_help="Turn a run into one ONNX file, with proof.")
@@ -36,7 +37,7 @@ Beside the file: FILE.parity.json with every figure, FILE.parity.png with the fr
     flag_value="cpu",
     type=click.Choice(["cpu", "tensorrt"]),
     metavar="[tensorrt]",
-    help="The network in int8, for CPUs or for TensorRT. Stands behind RUN.",
+    help="The network in int8, for CPUs or for TensorRT. Write it behind RUN.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [RUN/model.onnx, .fp16.onnx, .int8.onnx]")
 def export(
@@ -63,6 +64,7 @@ def export(
 
     if half and int8_target is not None:
         raise click.UsageError("expected one precision, got --fp16 and --int8; give one of them")
+    say(f"exporting {run}: the network is traced first, then proven on frames")
     request = CameraRequest(
         width_px=camera[0] if camera is not None else None,
         height_px=camera[1] if camera is not None else None,

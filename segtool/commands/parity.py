@@ -180,11 +180,18 @@ def _against_run(
         parity=done.parity,
         against=done.against,
         notes=(
+            *_other_run(model, run),
             *([located.sentence()] if located else []),
             *precision_notes(done.parity.provider, model.spec.precision),
         ),
         bisect=_plain(located) if located else None,
     )
+
+
+def _other_run(model: "ModelFile", run: Path) -> tuple[str, ...]:
+    """A remark where the file says that it comes from another run; a renamed folder is no fault."""
+    named = model.spec.training.get("run")
+    return () if named == run.resolve().name else (f"the file names run {named!r}, it is compared with {run.name!r}",)
 
 
 def _plain(located: "Difference") -> dict[str, object]:
