@@ -162,7 +162,9 @@ def _with_golden(
     spec = replace(spec, golden={"frames": len(images), "source": source, "agreement": dict(AGREEMENT)})
     final = finish(model, spec, pack_golden(images, labels))
     again = _labels(final, images, provider)
-    if not all(np.array_equal(one, other) for one, other in zip(labels, again, strict=True)):
+    # a GPU may choose another kernel for a second session, and with it another order of sums
+    least = 1.0 if provider == "cpu" else AGREEMENT["*"]
+    if not all(np.mean(one == other) >= least for one, other in zip(labels, again, strict=True)):
         raise ModelFileError(
             "the finished file answers its golden frames differently after they were written into it; export again, "
             "and if it happens twice this machine computes wrongly"

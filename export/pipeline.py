@@ -140,7 +140,7 @@ def default_name(precision: Precision, camera: CameraRequest | None) -> str:
     kind = {"fp32": "", "fp16": ".fp16", "int8": ".int8"}[precision]
     if camera is None:
         return f"model{kind}.onnx"
-    size = "" if camera.width_px is None else f"-{camera.width_px}x{camera.height_px}"
+    size = "" if None in (camera.width_px, camera.height_px) else f"-{camera.width_px}x{camera.height_px}"
     return f"model.{camera.layout}{size}{kind}.onnx"
 
 

@@ -39,7 +39,11 @@ file: FILE.parity.json with every figure, FILE.parity.png with the frames that d
     metavar="[tensorrt]",
     help="The network in int8, for CPUs or for TensorRT. Write it behind RUN.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The file.  [RUN/model.onnx, .fp16.onnx, .int8.onnx]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file.  [RUN/model.onnx, model.fp16.onnx, model.nv12-1920x1208.onnx ...]",
+)
 def export(
     *,
     run: Path,

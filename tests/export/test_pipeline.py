@@ -73,7 +73,8 @@ def report_of(result: ExportResult) -> dict[str, Any]:
 
 def test_export_onnx_leaves_model_report_and_picture_that_belong_together(exported: Exported) -> None:
     kind, result = exported
-    name = {"fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}.get(kind, "model.onnx")
+    names = {"fp16": "model.fp16.onnx", "int8": "model.int8.onnx", "camera": "model.nv12-96x100.onnx"}
+    name = names.get(kind, "model.onnx")
     run = result.model.parent
     assert (result.model, result.report, result.picture) == tuple(
         run / f"{name}{suffix}" for suffix in ("", ".parity.json", ".parity.png")

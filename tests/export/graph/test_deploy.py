@@ -77,8 +77,9 @@ def test_deploy_computes_in_single_whatever_the_precision(network: UNet, precisi
     assert module(module.trace_input())["logits"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("labels_at", ["network", "camera"])
-@pytest.mark.parametrize("labels_from", ["logits", "labels"])
+@pytest.mark.parametrize(
+    ("labels_at", "labels_from"), [("network", "labels"), ("camera", "labels"), ("camera", "logits")]
+)
 def test_deploy_gives_maps_of_the_size_that_was_asked_for(network: UNet, labels_at: str, labels_from: str) -> None:
     camera = CameraSpec(height_px=40, width_px=50, layout="bgr", crop=(5, 6, 33, 31), resize="products")
     module = deploy(
