@@ -25,6 +25,9 @@ CALIBRATION_FRAMES = 64
 HELD_OUT_FRAMES = 16  # of them not calibrated on: they choose the method and the nodes that stay in float
 _LEAST_FRAMES = 4  # of which one is held out
 _TENSORS_TOLD = 20  # of the range analysis, those with the least headroom
+_NO_VNNI = (
+    "this CPU has no VNNI, so weights were held to 7 bits, lest its kernels saturate; export on the target if it has it"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,8 @@ def in_half(graph: onnx.ModelProto, frames: Frames, least_agreement: float) -> P
     model = to_half(graph, found.keep_float)
     session, name = open_emulation(model), graph.graph.input[0].name
     emulated = share(session.run(["labels"], {name: image})[0] for image in images)
-    report = ranges.report()
-    report["tensors"] = ranges.report()["tensors"][:_TENSORS_TOLD]  # type: ignore[index]
+    told = ranges.report()
+    told["tensors"] = told["tensors"][:_TENSORS_TOLD]  # type: ignore[index]
     return PreciseGraph(
         model=model,
         numerics={
@@ -79,7 +82,7 @@ def in_half(graph: onnx.ModelProto, frames: Frames, least_agreement: float) -> P
             "kept_in_fp32": list(found.kept),
             "forced_to_fp32": list(found.forced),
         },
-        report={"ranges": report, "kept": found.report(), "emulated_agreement": emulated},
+        report={"ranges": told, "kept": found.report(), "emulated_agreement": emulated},
         notes=tuple(f"kept in fp32: {name}: {why}" for name, why in zip(found.kept, found.reasons, strict=True)),
     )
 
@@ -126,8 +129,3 @@ def in_int8(
 
     search = search_float_nodes(prepared, calibration, frames[:held_out], settings, lambda result: passes(of(result)))
     return of(search.result, search=search.record())
-
-
-_NO_VNNI = (
-    "this CPU has no VNNI, so weights were held to 7 bits, lest its kernels saturate; export on the target if it has it"
-)

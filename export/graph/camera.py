@@ -1,11 +1,9 @@
 """From what a user says of the camera to a CameraSpec, or a refusal that names the crop that would fit. No torch."""
 
-from typing import Literal
-
+from export.settings import Resize
 from runtime.camera import YUV_LAYOUTS, CameraSpec
 from runtime.errors import SpecError, UsageError
 
-Resize = Literal["auto", "products", "resize-node"]
 Crop = tuple[int, int, int, int]
 
 LARGEST_STRETCH = 1.10
