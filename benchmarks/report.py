@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.latency import LatencyRun
 from benchmarks.percentiles import PERCENTS, percentile, samples_needed
-from runtime.providers import precision_notes
+from runtime.engine.providers import precision_notes
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 

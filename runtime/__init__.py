@@ -29,10 +29,10 @@ except ImportError as error:
         'pip install "segtool-runtime[cpu]" for ONNX Runtime on the CPU, or "segtool-runtime[gpu]" for NVIDIA GPUs'
     ) from error
 
+from .engine.providers import ProviderStatus, usable_providers
 from .metrics import Scores, confusion_matrix, scores
 from .model_file import ModelFile, load_model_file
 from .overlay import blend, colourise
-from .providers import ProviderStatus, usable_providers
 from .segmenter import Result, Segmenter
 from .selftest import SelfTest, self_test
 from .spec import ModelSpec

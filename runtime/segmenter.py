@@ -10,13 +10,13 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from .binding import BoundSession
-from .engine import ENGINE_ERRORS, message_of
+from .engine.binding import BoundSession
+from .engine.providers import open_session, precision_notes
+from .engine.session import ENGINE_ERRORS, message_of
 from .errors import ClosedError, DeviceError, FrameError, ModelFileError, UsageError
 from .frames import answer_shape, check_apart, check_frame, check_out
 from .golden import GoldenFrame, read_golden
 from .model_file import load_model_file
-from .providers import open_session, precision_notes
 from .spec import ModelSpec
 
 Labels = npt.NDArray[np.uint8]

@@ -14,9 +14,9 @@ import onnx
 from numpy.typing import NDArray
 
 from export.numerics.network import find_network, require_finite_weights
-from runtime.engine import new_session, session_options
+from runtime.engine.providers import PROVIDERS
+from runtime.engine.session import new_session, session_options
 from runtime.errors import DataError, ModelFileError, UsageError
-from runtime.providers import PROVIDERS
 from trainer.data.progress import track
 
 Method = Literal["min-max", "entropy", "percentile"]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from runtime.engine import (
+from runtime.engine.providers import PROVIDERS
+from runtime.engine.session import (
     ENGINE_ERRORS,
     VERSION,
     available,
@@ -22,7 +23,6 @@ from runtime.engine import (
     session_options,
 )
 from runtime.errors import ProviderUnavailable, UsageError
-from runtime.providers import PROVIDERS
 
 # they copy or pick values, so that half or float32 gives the same bits: no arithmetic is done in either
 _COPYING = frozenset(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engine import new_session, session_options
+from runtime.engine.providers import PROVIDERS
+from runtime.engine.session import new_session, session_options
 from runtime.errors import UsageError
-from runtime.providers import PROVIDERS
 
 _WARM_UP = 3
 _VNNI_FLAGS = {"avx512_vnni", "avx_vnni"}

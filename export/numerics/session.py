@@ -8,8 +8,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from runtime.engine import new_session, session_options
-from runtime.providers import PROVIDERS
+from runtime.engine.providers import PROVIDERS
+from runtime.engine.session import new_session, session_options
 
 
 def open_unoptimised(model: onnx.ModelProto) -> tuple[Any, onnx.ModelProto]:

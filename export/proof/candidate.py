@@ -42,7 +42,7 @@ class Candidate:
 
         Args:
             data: of the file, sealed.
-            provider: a name of runtime/providers.py, or "auto".
+            provider: a name of runtime/engine/providers.py, or "auto".
             threads: CPU threads for one operator; None leaves it to ONNX Runtime.
 
         Raises:

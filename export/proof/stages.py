@@ -15,8 +15,8 @@ from export.proof.candidate import as_batch
 from export.proof.gates import Gates
 from export.proof.pixels import spread
 from export.proof.stage_error import StageError
+from runtime.engine.providers import open_session
 from runtime.model_file import check_model_bytes
-from runtime.providers import open_session
 from runtime.spec import ModelSpec
 from trainer.data.images import resize_image
 

@@ -8,7 +8,7 @@ import click
 from segtool.failure import TRAIN_PACKAGES
 
 if TYPE_CHECKING:
-    from runtime.providers import ProviderStatus
+    from runtime.engine.providers import ProviderStatus
 
 EXAMPLES = """\b
 Examples:
@@ -27,7 +27,9 @@ def doctor() -> None:
     show_table("machine", ("", ""), machine_rows(machine))
     show_table("versions", ("", ""), _version_rows(machine, train))
 
-    from runtime.providers import usable_providers  # after the tables: without an engine it raises what to install
+    from runtime.engine.providers import (
+        usable_providers,  # after the tables: without an engine it raises what to install
+    )
 
     statuses = usable_providers()
     show_table(

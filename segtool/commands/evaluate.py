@@ -160,8 +160,8 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
     from benchmarks.accuracy import evaluate_file
     from benchmarks.labelling import picture_size
     from benchmarks.report import door_facts
+    from runtime.engine.providers import precision_notes
     from runtime.errors import UsageError
-    from runtime.providers import precision_notes
     from runtime.segmenter import Segmenter
     from trainer.data.camera_frames import as_camera_frame
     from trainer.data.dataset import open_dataset

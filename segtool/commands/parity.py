@@ -147,7 +147,7 @@ def _against_pack(
 ) -> _Found:
     from export.proof.pack import read_pack
     from export.proof.repeat import origin_notes, repeat_proof
-    from runtime.providers import precision_notes
+    from runtime.engine.providers import precision_notes
 
     pack = read_pack(path)
     parity = repeat_proof(model, pack, frames=frames, gates=gates, provider=provider, worst=worst)
@@ -171,7 +171,7 @@ def _against_run(
     bisect: bool,
 ) -> _Found:
     from export.proof.prove_file import prove_file  # imports torch
-    from runtime.providers import precision_notes
+    from runtime.engine.providers import precision_notes
 
     count = DEFAULT_FRAMES if frames is None else frames
     done = prove_file(model, run, data, frames=count, worst=worst, gates=gates, provider=provider, bisect=bisect)

@@ -159,7 +159,7 @@ def _ask(model: Path, standins: Path) -> Placement:
     """Loads the stand-ins into this process and opens the model twice: as it is, and for capture as a CUDA graph."""
     for library in sorted(standins.glob("*.so.*[0-9]")):
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-    from runtime.engine import ENGINE_ERRORS
+    from runtime.engine.session import ENGINE_ERRORS
 
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "optimised.onnx"

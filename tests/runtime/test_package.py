@@ -16,8 +16,8 @@ import runtime
 from runtime import errors
 
 REPOSITORY = Path(__file__).parents[2]
-MODULES = [f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__)]
-WITH_EXAMPLES = {"metrics": 2, "overlay": 2, "providers": 1, "segmenter": 1, "selftest": 1}
+MODULES = [module.name for module in pkgutil.walk_packages(runtime.__path__, "runtime.")]
+WITH_EXAMPLES = {"metrics": 2, "overlay": 2, "engine.providers": 1, "segmenter": 1, "selftest": 1}
 
 
 def run_python(code: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -62,7 +62,7 @@ def test_version_is_that_of_both_wheels() -> None:
 
 
 def test_imports_inside_the_package_are_relative() -> None:
-    for path in Path(runtime.__file__).parent.glob("*.py"):
+    for path in Path(runtime.__file__).parent.rglob("*.py"):
         assert not re.findall(r"^\s*(?:from|import) runtime\b", path.read_text(), re.M), path
 
 
@@ -79,9 +79,9 @@ def beside_a_model(tmp_path: Path, golden_model_bytes: bytes, monkeypatch: pytes
 def test_examples_in_docstrings_run(beside_a_model: Path, name: str) -> None:
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
-    if name.split(".")[1] in WITH_EXAMPLES:
-        examples = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
-        assert sum(bool(example.examples) for example in examples) == WITH_EXAMPLES[name.split(".")[1]]
+    examples = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
+    told = sum(bool(example.examples) for example in examples)
+    assert told == WITH_EXAMPLES.get(name.removeprefix("runtime."), 0)
 
 
 def test_examples_in_the_readme_run(beside_a_model: Path, frame: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 
 from runtime import segmenter as segmenter_module
+from runtime.engine.libraries import driver_missing
 from runtime.errors import (
     ClosedError,
     DeviceError,
@@ -17,7 +18,6 @@ from runtime.errors import (
     ProviderUnavailable,
     UsageError,
 )
-from runtime.libraries import driver_missing
 from runtime.seal import seal
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec

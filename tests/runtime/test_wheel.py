@@ -65,7 +65,8 @@ def run(python: Path, code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(280)
 def test_wheel_holds_the_modules_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    modules = {f"segtool_runtime/{path.name}" for path in SOURCE.glob("*.py")} | {"segtool_runtime/py.typed"}
+    files = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")]
+    modules = {f"segtool_runtime/{file}" for file in (*files, "py.typed")}
     assert {name for name in names if ".dist-info/" not in name} == modules
     metadata = next(name for name in names if name.endswith("METADATA"))
     lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()

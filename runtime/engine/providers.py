@@ -7,8 +7,10 @@ what the package was built with, and a session asked for CUDA opens on the CPU w
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ModelFileError, ProviderUnavailable, UsageError
 from . import probe
-from .engine import (
+from .libraries import driver_missing, missing_libraries, remedy
+from .session import (
     ENGINE_ERRORS,
     VERSION,
     available,
@@ -18,8 +20,6 @@ from .engine import (
     quiet,
     session_options,
 )
-from .errors import ModelFileError, ProviderUnavailable, UsageError
-from .libraries import driver_missing, missing_libraries, remedy
 
 PROVIDERS: dict[str, str] = {
     "cuda": "CUDAExecutionProvider",

@@ -4,7 +4,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from runtime import libraries
+from runtime.engine import libraries
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the names are Linux's")
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from .model_file import CONFIDENCE_NAME, INPUT_NAME, OUTPUT_NAME
-from .spec import ModelSpec
+from ..model_file import CONFIDENCE_NAME, INPUT_NAME, OUTPUT_NAME
+from ..spec import ModelSpec
 
 # providers whose input lives in their device's own memory, and ONNX Runtime's name of that memory
 _DEVICE_MEMORY = {"cuda": "cuda", "tensorrt": "cuda", "tensorrt-rtx": "cuda"}

@@ -2,8 +2,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from runtime.binding import BoundSession
-from runtime.engine import ENGINE_ERRORS
+from runtime.engine.binding import BoundSession
+from runtime.engine.session import ENGINE_ERRORS
 
 
 @pytest.fixture

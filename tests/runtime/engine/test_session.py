@@ -3,7 +3,7 @@ import sys
 import onnxruntime
 import pytest
 
-from runtime import engine
+from runtime.engine import session as engine
 
 
 def test_engine_errors_hold_what_onnxruntime_raises() -> None:

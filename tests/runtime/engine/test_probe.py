@@ -3,7 +3,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from runtime.probe import probe_model, runs
+from runtime.engine.probe import probe_model, runs
 
 
 def test_probe_model_is_what_the_onnx_package_writes() -> None:

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
-from runtime import providers
+from runtime.engine import providers
+from runtime.engine.libraries import driver_missing
+from runtime.engine.probe import probe_model
+from runtime.engine.providers import PROVIDERS, open_session, precision_notes, usable_providers
 from runtime.errors import ModelFileError, ProviderUnavailable, UsageError
-from runtime.libraries import driver_missing
-from runtime.probe import probe_model
-from runtime.providers import PROVIDERS, open_session, precision_notes, usable_providers
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 no_cuda = pytest.mark.skipif(not driver_missing("cuda"), reason="shows what happens where CUDA does not run")
 gpu_wheel = pytest.mark.skipif(
     "CUDAExecutionProvider" not in onnxruntime.get_available_providers(), reason="needs the onnxruntime-gpu package"
@@ -93,8 +93,8 @@ def test_open_session_tensorrt_without_its_libraries_names_one(tiny_model_bytes:
 def test_providers_that_do_not_run_leave_stdout_and_stderr_empty() -> None:
     code = (
         "from runtime.errors import ProviderUnavailable\n"
-        "from runtime.probe import probe_model\n"
-        "from runtime.providers import open_session, usable_providers\n"
+        "from runtime.engine.probe import probe_model\n"
+        "from runtime.engine.providers import open_session, usable_providers\n"
         "usable_providers()\n"
         "for name in ('cuda', 'tensorrt'):\n"
         "    try:\n"
