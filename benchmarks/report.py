@@ -54,7 +54,7 @@ def bench_record(
             **door_facts(spec),
         },
         "provider": segmenter.provider,
-        "threads": segmenter.threads,
+        "threads": segmenter.options.threads,
         "notes": [*precision_notes(segmenter.provider, spec.precision), *busy_notes(machine)],
         "frames": {
             "from": frames_from,

@@ -6,12 +6,15 @@
     |   `-- FrameError        3  a frame handed to a Segmenter
     |-- ModelFileError        4  an ONNX file that is not usable (ValueError)
     |   |-- IntegrityError    4  its seal is absent or wrong
-    |   `-- SpecError         4  its spec is absent, malformed, too new, or does not match the graph
+    |   |-- SpecError         4  its spec is absent, malformed, too new, or does not match the graph
+    |   `-- SelfTestError     4  it does not answer its own golden frames as it was exported
     |-- CheckpointError       4  a run folder or checkpoint (ValueError)
     |-- DeviceError           5  the engine failed while running (RuntimeError)
-    |   `-- ProviderUnavailable  5  an execution provider that was asked for is not there
+    |   |-- ProviderUnavailable  5  an execution provider that was asked for is not there
+    |   `-- DeviceLostError   5  the device is gone for this process: only a new process can use it
     |-- MissingPackage        5  an optional package is not installed (ImportError)
-    |-- ClosedError           5  a Segmenter used after close() (RuntimeError)
+    |-- ClosedError           5  a Segmenter or Stream used after close() (RuntimeError)
+    |-- ForkedError           5  a Segmenter or Stream used in a forked child (RuntimeError)
     |-- StorageError          6  disk full, no permission, read-only (OSError)
     |-- DivergedError         7  training produced numbers that are not finite (ArithmeticError)
     `-- GateError             1  a gate said no: parity, budget, regression (ValueError)
@@ -56,6 +59,10 @@ class SpecError(ModelFileError):
     """A model file whose spec is absent, malformed, too new, or does not match its graph."""
 
 
+class SelfTestError(ModelFileError):
+    """A model file that does not answer its own golden frames here as it did where it was exported."""
+
+
 class CheckpointError(SegtoolError, ValueError):
     """A run folder or checkpoint that is not usable."""
 
@@ -72,6 +79,10 @@ class ProviderUnavailable(DeviceError):  # noqa: N818  # says what is so, as Fil
     """An execution provider that was asked for does not truly run here."""
 
 
+class DeviceLostError(DeviceError):
+    """The device failed in a way that only a new process gets over."""
+
+
 class MissingPackage(SegtoolError, ImportError):  # noqa: N818  # likewise
     """An optional package that this operation needs is not installed."""
 
@@ -79,7 +90,13 @@ class MissingPackage(SegtoolError, ImportError):  # noqa: N818  # likewise
 
 
 class ClosedError(SegtoolError, RuntimeError):
-    """A Segmenter was used after close()."""
+    """A Segmenter or Stream was used after close()."""
+
+    exit_code = 5
+
+
+class ForkedError(SegtoolError, RuntimeError):
+    """A Segmenter or Stream was carried across a fork and used in the child."""
 
     exit_code = 5
 

@@ -42,13 +42,50 @@ def _advice(got: tuple[int, ...], expected: tuple[int, ...], spec: ModelSpec, fo
     return "give the camera's whole frame, the graph crops and resizes it"
 
 
-def check_out(out: object, name: str, spec: ModelSpec) -> None:
+def answer_arrays(
+    out: object, out_confidence: object, spec: ModelSpec, where: str
+) -> tuple[npt.NDArray[np.uint8], ...]:
+    """The arrays that an answer goes into: the caller's own, or new ones.
+
+    Args:
+        out: for the labels; None for a new one.
+        out_confidence: for the confidence; None for a new one, and where the file has no such output.
+        spec: the file's.
+        where: the file, for the message.
+
+    Returns:
+        uint8 [H, W] ([batch, H, W] for batches) for the labels and, where the file has that output, the confidence.
+
+    Raises:
+        FrameError: one can't take the answer.
+    """
+    labels = _own_or_new(out, "out", spec)
+    if spec.confidence is not None:
+        confidence = _own_or_new(out_confidence, "out_confidence", spec)
+        check_apart(labels, confidence)
+        return labels, confidence
+    if out_confidence is not None:
+        raise FrameError(
+            f"out_confidence: expected None, as {where} has no output of confidence, "
+            f"got {type(out_confidence).__name__}; leave it out, or export the model with --confidence"
+        )
+    return (labels,)
+
+
+def _own_or_new(out: object, name: str, spec: ModelSpec) -> npt.NDArray[np.uint8]:
+    return np.empty(answer_shape(spec), np.uint8) if out is None else check_out(out, name, spec)
+
+
+def check_out(out: object, name: str, spec: ModelSpec) -> npt.NDArray[np.uint8]:
     """Refuses all but a writeable C-contiguous uint8 array of the spec's labels_shape ([batch, H, W] likewise).
 
     Args:
         out: where labels or confidence are to go.
         name: the argument's, for the message.
         spec: the model's.
+
+    Returns:
+        The array itself.
 
     Raises:
         FrameError: it is something else.
@@ -64,6 +101,7 @@ def check_out(out: object, name: str, spec: ModelSpec) -> None:
             f"{name}: expected a writeable C-contiguous array, got one that is "
             f"{'read-only' if not out.flags.writeable else 'a strided view'}; make it np.empty({shape}, np.uint8)"
         )
+    return out
 
 
 def check_apart(out: npt.NDArray[np.uint8], out_confidence: npt.NDArray[np.uint8]) -> None:

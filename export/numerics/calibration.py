@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.numerics.network import find_network, require_finite_weights
+from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 from runtime.errors import DataError, ModelFileError, UsageError
@@ -156,7 +157,7 @@ def calibrate(
 
 def open_on_cpu(model: onnx.ModelProto, threads: int | None) -> Any:  # noqa: ANN401  # onnxruntime has no types
     """A session of ONNX Runtime's CPU provider, optimised as in use."""
-    options = session_options(threads, only_named_provider=False)
+    options = session_options(EngineOptions(threads=threads), only_named_provider=False)
     return new_session(model.SerializeToString(), options, PROVIDERS["cpu"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import (
     ENGINE_ERRORS,
@@ -103,7 +104,7 @@ def half_arithmetic_on(data: bytes, provider: str = "cpu") -> HalfArithmetic:
             "runs here with: segtool doctor"
         )
     with tempfile.TemporaryDirectory(prefix="segtool-profile-") as folder:
-        options = session_options(None, only_named_provider=provider != "cpu")
+        options = session_options(EngineOptions(), only_named_provider=provider != "cpu")
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         try:

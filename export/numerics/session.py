@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
+from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 
@@ -18,7 +19,7 @@ def open_unoptimised(model: onnx.ModelProto) -> tuple[Any, onnx.ModelProto]:
     Returns:
         The session, and the graph that it really runs: some changes ONNX Runtime makes whatever it is told.
     """
-    options = session_options(None, only_named_provider=False)
+    options = session_options(EngineOptions(), only_named_provider=False)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     with tempfile.TemporaryDirectory(prefix="segtool-graph-") as folder:
         path = Path(folder) / "run.onnx"

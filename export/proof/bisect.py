@@ -17,6 +17,7 @@ from onnx import TensorProto
 from export.proof.candidate import as_batch, groups
 from export.proof.stage_error import StageError
 from export.proof.stages import IMAGE
+from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 from runtime.errors import ModelFileError
@@ -178,7 +179,7 @@ def _values(model: onnx.ModelProto, names: Sequence[str], batch: NDArray[np.uint
     names = [quantised.get(name, name) for name in names]
     for name in names:
         copy.graph.output.append(onnx.helper.make_tensor_value_info(name, types[name], None))
-    options = session_options(None, only_named_provider=False)
+    options = session_options(EngineOptions(), only_named_provider=False)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = new_session(copy.SerializeToString(), options, PROVIDERS["cpu"])
     shape = [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim]

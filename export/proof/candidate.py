@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.files import write_whole
+from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 
@@ -52,7 +53,8 @@ class Candidate:
         with tempfile.TemporaryDirectory(prefix="segtool-proof-") as folder:
             path = Path(folder) / "candidate.onnx"
             write_whole(path, data)
-            self._segmenter = Segmenter(path, provider, threads=threads, warmup_frames=0)
+            options = EngineOptions(threads=threads)
+            self._segmenter = Segmenter(path, provider, options=options, warmup_frames=0, self_test=False)
 
     @property
     def spec(self) -> ModelSpec:

@@ -15,6 +15,7 @@ from export.proof.candidate import as_batch
 from export.proof.gates import Gates
 from export.proof.pixels import spread
 from export.proof.stage_error import StageError
+from runtime.options import EngineOptions
 from runtime.engine.providers import open_session
 from runtime.model_file import check_model_bytes
 from runtime.spec import ModelSpec
@@ -56,7 +57,7 @@ class StageErrors:
         """
         self.spec, _ = check_model_bytes(data, "the file to prove")
         staged, self.names = with_stage_outputs(onnx.load_from_string(data))
-        self._session, self.provider = open_session(staged, provider, None, "the file with its stages as outputs")
+        self._session, self.provider = open_session(staged, provider, EngineOptions(), "the file with its stages as outputs")
         self._tolerances = tolerances(self.spec, self.names, gates)
         self._sums = {name: _Sum() for name in self._tolerances}
 

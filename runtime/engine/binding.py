@@ -7,14 +7,22 @@ import numpy.typing as npt
 import onnxruntime
 
 from ..model_file import CONFIDENCE_NAME, INPUT_NAME, OUTPUT_NAME
+from ..options import EngineOptions
 from ..spec import ModelSpec
 
 # providers whose input lives in their device's own memory, and ONNX Runtime's name of that memory
 _DEVICE_MEMORY = {"cuda": "cuda", "tensorrt": "cuda", "tensorrt-rtx": "cuda"}
 
 
+def open_engine(session: Any, provider: str, spec: ModelSpec, options: EngineOptions) -> "BoundSession":  # noqa: ANN401, ARG001
+    """Binds a session to buffers of its own. (First draft; helper A writes it.)"""
+    return BoundSession(session, provider, spec)
+
+
 class BoundSession:
     """Runs one frame (or batch) at a time through buffers allocated and bound once. Not safe from several threads."""
+
+    cuda_graph = "off"
 
     def __init__(self, session: Any, provider: str, spec: ModelSpec) -> None:  # noqa: ANN401
         """Allocates the buffers and binds them.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError, ProviderUnavailable, UsageError
+from ..options import EngineOptions
 from . import probe
 from .libraries import driver_missing, missing_libraries, remedy
 from .session import (
@@ -87,36 +88,37 @@ def usable_providers() -> tuple[ProviderStatus, ...]:
     return tuple(_status(name) for name, full_name in PROVIDERS.items() if full_name in listed or name in _ALWAYS_TOLD)
 
 
-def open_session(data: bytes, provider: str, threads: int | None, where: str = "model") -> tuple[Any, str]:
+def open_session(
+    data: bytes, provider: str, options: EngineOptions, where: str = "model", *, allow_cpu: bool = False
+) -> tuple[Any, str]:
     """Opens a session that stays on one provider.
 
     Args:
         data: the bytes of a model file that was checked (model_file.py).
         provider: a name of PROVIDERS: the whole model runs there, or this raises. "auto": the first of them, in their
             order, that truly runs the model; the CPU at last.
-        threads: CPU threads for one operator, at least 1; None leaves it to ONNX Runtime (one a physical core).
+        options: how the engine is to run.
         where: the model file's name, for error messages.
+        allow_cpu: where the named provider does not take the whole model, nodes may run on the CPU, or all of them.
 
     Returns:
         ONNX Runtime's session, and the name of the provider that it runs on.
 
     Raises:
-        UsageError: no such provider name, or threads under 1.
+        UsageError: no such provider name.
         ProviderUnavailable: the named provider does not run here, or does not take the whole model.
         ModelFileError: ONNX Runtime can't open the model on the CPU.
     """
     if not isinstance(provider, str) or (provider != "auto" and provider not in PROVIDERS):
         raise UsageError(f"provider: expected one of auto, {', '.join(PROVIDERS)}, got {provider!r}")
-    if threads is not None and (type(threads) is not int or threads < 1):
-        raise UsageError(f"threads: expected a whole number of at least 1, or None, got {threads!r}")
     if provider not in ("auto", "cpu"):
         _prove(provider)
-        return _open_on(provider, data, threads), provider
+        return _open_on(provider, data, options), provider
     for name in _candidates() if provider == "auto" else ():
-        session = _open_if_it_runs(name, data, threads)
+        session = _open_if_it_runs(name, data, options)
         if session is not None:
             return session, name
-    return _open_on_cpu(data, threads, where), "cpu"
+    return _open_on_cpu(data, options, where), "cpu"
 
 
 def precision_notes(provider: str, precision: str) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ def _status(name: str) -> ProviderStatus:
 
 def _prove(name: str) -> None:
     """Has a provider open and run the small model; one that opens may still miss a library at the first convolution."""
-    session = _open_on(name, probe.probe_model(), threads=1)
+    session = _open_on(name, probe.probe_model(), EngineOptions(threads=1))
     try:
         right = probe.runs(session)
     except ENGINE_ERRORS as error:
@@ -156,17 +158,17 @@ def _prove(name: str) -> None:
         )
 
 
-def _open_if_it_runs(name: str, data: bytes, threads: int | None) -> Any:  # noqa: ANN401  # onnxruntime has no types
+def _open_if_it_runs(name: str, data: bytes, options: EngineOptions) -> Any:  # noqa: ANN401  # onnxruntime has no types
     try:
         _prove(name)
-        return _open_on(name, data, threads)
+        return _open_on(name, data, options)
     except ProviderUnavailable:
         return None
 
 
-def _open_on_cpu(data: bytes, threads: int | None, where: str) -> Any:  # noqa: ANN401
+def _open_on_cpu(data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401
     try:
-        return new_session(data, session_options(threads, only_named_provider=False), PROVIDERS["cpu"])
+        return new_session(data, session_options(options, only_named_provider=False), PROVIDERS["cpu"])
     except ENGINE_ERRORS as error:
         raise ModelFileError(
             f"{where}: expected a model that ONNX Runtime {VERSION} opens, but it says: {message_of(error)}; "
@@ -174,18 +176,18 @@ def _open_on_cpu(data: bytes, threads: int | None, where: str) -> Any:  # noqa: 
         ) from error
 
 
-def _open_on(name: str, data: bytes, threads: int | None) -> Any:  # noqa: ANN401
+def _open_on(name: str, data: bytes, options: EngineOptions) -> Any:  # noqa: ANN401
     if PROVIDERS[name] not in available():
         built_with = ", ".join(short for short, full in PROVIDERS.items() if full in available())
         raise ProviderUnavailable(
             f"provider '{name}': expected ONNX Runtime to have it, but the installed {VERSION} has only {built_with}; "
             f"install {_PACKAGES[name]} in place of the onnxruntime package that is there"
         )
-    options = session_options(threads, only_named_provider=name != "cpu")
+    asked = session_options(options, only_named_provider=name != "cpu")
     try:
         with quiet():
             preload_libraries()
-            session = new_session(data, options, PROVIDERS[name])
+            session = new_session(data, asked, PROVIDERS[name])
     except ENGINE_ERRORS as error:
         raise ProviderUnavailable(_why_not(name, data, error)) from error
     if session.get_providers()[:1] != [PROVIDERS[name]]:

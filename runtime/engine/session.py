@@ -15,6 +15,8 @@ from typing import Any
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
+from ..options import EngineOptions
+
 VERSION: str = onnxruntime.__version__
 
 # ONNX Runtime's exceptions (Fail, InvalidGraph, EPFail ...) have no common base but Exception, and differ by version.
@@ -40,17 +42,21 @@ _stdout_lock = threading.RLock()
 _CAN_FORBID_FALLBACK = "enable_fallback" in inspect.signature(onnxruntime.InferenceSession.__mro__[1]).parameters
 
 
-def session_options(threads: int | None, *, only_named_provider: bool) -> Any:  # noqa: ANN401  # onnxruntime has no types
+def session_options(engine: EngineOptions, *, only_named_provider: bool) -> Any:  # noqa: ANN401  # onnxruntime has no types
     """Session options that every session of this package is opened with.
 
     Args:
-        threads: CPU threads for one operator; None leaves it to ONNX Runtime (one a physical core).
+        engine: the integrator's: threads, affinity and spinning count here.
         only_named_provider: a node that the named provider can't take is an error instead of a trip to the CPU.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = engine.threads or 0
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL  # what goes wrong is raised, and told once
+    if engine.affinity is not None:
+        options.add_session_config_entry("session.intra_op_thread_affinities", engine.affinity)
+    if not engine.spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if only_named_provider:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return options

@@ -60,13 +60,15 @@ def bench(
     from benchmarks.latency import measure_latency
     from benchmarks.machine import machine_record, usable_cores
     from benchmarks.report import bench_record, bench_rows
+    from runtime.options import EngineOptions
     from runtime.segmenter import Segmenter
     from segtool.console import show_table
     from trainer.json_file import write_json
 
     machine = machine_record()  # first: the load average must not be this command's own
     before = time.perf_counter()
-    with Segmenter(file, provider, threads=threads or usable_cores(), warmup_frames=0) as segmenter:
+    options = EngineOptions(threads=threads or usable_cores())
+    with Segmenter(file, provider, options=options, warmup_frames=0, self_test=False) as segmenter:
         load_ms = (time.perf_counter() - before) * 1e3
         images, frames_from = _frames(segmenter.spec, data, split, frames, seed)
         run = measure_latency(segmenter, images, frames, warmup)

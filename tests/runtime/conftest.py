@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime.camera import CameraSpec
 from runtime.golden import GOLDEN_KEY, pack_golden
+from runtime.options import EngineOptions
 from runtime.seal import SEAL_KEY, seal
 from runtime.segmenter import Segmenter
 from runtime.spec import SPEC_KEY, ModelSpec
@@ -147,9 +148,9 @@ def make_door() -> Callable[..., bytes]:
 def open_door(tmp_path: Path) -> Callable[..., Segmenter]:
     """A Segmenter of such a file on the CPU."""
 
-    def make(**changes: object) -> Segmenter:
+    def make(*, self_test: bool = True, **changes: object) -> Segmenter:
         (tmp_path / "door.onnx").write_bytes(_door(**changes))
-        return Segmenter(tmp_path / "door.onnx", "cpu", threads=1)
+        return Segmenter(tmp_path / "door.onnx", "cpu", options=EngineOptions(threads=1), self_test=self_test)
 
     return make
 
@@ -191,7 +192,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory, tiny_model_bytes: bytes)
     """A Segmenter of the tiny model on the CPU."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     path.write_bytes(tiny_model_bytes)
-    return Segmenter(path, "cpu", threads=1)
+    return Segmenter(path, "cpu", options=EngineOptions(threads=1))
 
 
 @pytest.fixture(scope="session")

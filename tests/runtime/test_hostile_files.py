@@ -18,12 +18,13 @@ import json, resource, sys, tempfile, time
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 from runtime.errors import ModelFileError
+from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 counts, slowest = {}, 0.0
 for path in sorted(Path(sys.argv[1]).iterdir()):
     started = time.perf_counter()
     try:
-        with Segmenter(path, provider="cpu", threads=1, warmup_frames=1):
+        with Segmenter(path, provider="cpu", options=EngineOptions(threads=1), warmup_frames=1):
             outcome = "loaded"
     except ModelFileError as error:
         outcome = type(error).__name__

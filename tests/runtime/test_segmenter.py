@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from runtime import segmenter as segmenter_module
+from runtime import start as start_module
 from runtime.engine.libraries import driver_missing
 from runtime.errors import (
     ClosedError,
@@ -18,6 +18,7 @@ from runtime.errors import (
     ProviderUnavailable,
     UsageError,
 )
+from runtime.options import EngineOptions
 from runtime.seal import seal
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
@@ -119,7 +120,7 @@ def test_segment_from_eight_threads_gives_no_mismatch(segmenter, reference_label
 
 def test_close_racing_with_segment_gives_only_closed_errors(tiny_model_path: Path, frame) -> None:
     for _ in range(10):
-        segmenter = Segmenter(tiny_model_path, "cpu", threads=1, warmup_frames=0)
+        segmenter = Segmenter(tiny_model_path, "cpu", options=EngineOptions(threads=1), warmup_frames=0)
         outcomes: list[str] = []
 
         def work(segmenter: Segmenter = segmenter, outcomes: list[str] = outcomes) -> None:
@@ -147,13 +148,15 @@ def test_segment_after_close_is_refused_and_close_may_come_again(tiny_model_path
     assert segmenter.provider == "cpu"  # what it was can still be read
 
 
-def test_segmenter_tells_spec_provider_hash_and_threads(tiny_model_path: Path, make_spec) -> None:
+def test_segmenter_tells_spec_provider_hash_and_options(tiny_model_path: Path, make_spec) -> None:
     digest = hashlib.sha256(tiny_model_path.read_bytes()).hexdigest()
-    segmenter = Segmenter(str(tiny_model_path), "cpu", threads=2, sha256=digest)
+    options = EngineOptions(threads=2)
+    segmenter = Segmenter(str(tiny_model_path), "cpu", options=options, sha256=digest)
     assert isinstance(segmenter.spec, ModelSpec)
     assert segmenter.spec == make_spec()
-    assert (segmenter.provider, segmenter.sha256, segmenter.threads) == ("cpu", digest, 2)
-    assert Segmenter(tiny_model_path, "cpu").threads is None
+    assert (segmenter.provider, segmenter.sha256) == ("cpu", digest)
+    assert segmenter.options is options
+    assert Segmenter(tiny_model_path, "cpu").options == EngineOptions()
 
 
 def test_segmenter_with_another_sha256_is_refused(tiny_model_path: Path) -> None:
@@ -189,6 +192,7 @@ class CountingEngine:
 
     error: Exception | None = None
     runs = 0
+    cuda_graph = "off"
 
     def __init__(self, *_: object) -> None:
         type(self).runs = 0
@@ -202,7 +206,7 @@ class CountingEngine:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_segmenter_warms_up_with_as_many_frames_as_asked(tiny_model_path: Path, monkeypatch, count: int) -> None:
-    monkeypatch.setattr(segmenter_module, "BoundSession", CountingEngine)
+    monkeypatch.setattr(start_module, "open_engine", CountingEngine)
     Segmenter(tiny_model_path, "cpu", warmup_frames=count)
     assert CountingEngine.runs == count
 
@@ -211,8 +215,8 @@ def test_segmenter_warms_up_with_as_many_frames_as_asked(tiny_model_path: Path, 
 def test_segmenter_failing_in_the_warm_up_blames_the_file_on_the_cpu(
     tiny_model_path: Path, monkeypatch, provider: str, kind: type[Exception]
 ) -> None:
-    monkeypatch.setattr(segmenter_module, "BoundSession", CountingEngine)
-    monkeypatch.setattr(segmenter_module, "open_session", lambda *_: (None, provider))
+    monkeypatch.setattr(start_module, "open_engine", CountingEngine)
+    monkeypatch.setattr(start_module, "open_session", lambda *_, **__: (onnxruntime.SessionOptions(), provider))
     monkeypatch.setattr(CountingEngine, "error", Fail("planted failure"))
     with pytest.raises(kind, match=rf"model\.onnx: expected provider '{provider}' to run it, .*: planted failure"):
         Segmenter(tiny_model_path, provider)
@@ -240,4 +244,4 @@ def test_segmenter_logs_what_its_provider_makes_of_the_precision(
         assert "fp32 between casts" in caplog.text
     caplog.clear()
     with open_door():
-        assert caplog.text == ""
+        assert "segmenter.note" not in caplog.text

@@ -4,11 +4,12 @@ import onnxruntime
 import pytest
 
 from runtime.engine import session as engine
+from runtime.options import EngineOptions
 
 
 def test_engine_errors_hold_what_onnxruntime_raises() -> None:
     with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):
-        engine.new_session(b"no model", engine.session_options(1, only_named_provider=False), "CPUExecutionProvider")
+        engine.new_session(b"no model", engine.session_options(EngineOptions(threads=1), only_named_provider=False), "CPUExecutionProvider")
     assert {"Fail", "EPFail", "InvalidGraph", "RuntimeException"} <= {kind.__name__ for kind in engine.ENGINE_ERRORS}
 
 
@@ -19,10 +20,10 @@ def test_engine_errors_hold_no_catch_all() -> None:
 
 
 def test_session_options_hold_threads_and_the_strict_switch() -> None:
-    options = engine.session_options(3, only_named_provider=True)
+    options = engine.session_options(EngineOptions(threads=3), only_named_provider=True)
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
     assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
-    assert engine.session_options(None, only_named_provider=False).intra_op_num_threads == 0
+    assert engine.session_options(EngineOptions(), only_named_provider=False).intra_op_num_threads == 0
 
 
 def test_quiet_swallows_prints_and_gives_stdout_back(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,7 +80,7 @@ def test_message_of_is_the_part_that_matters_in_one_line(text: str, expected: st
 
 
 def test_new_session_that_fails_prints_nothing(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    options = engine.session_options(1, only_named_provider=False)
+    options = engine.session_options(EngineOptions(threads=1), only_named_provider=False)
     for known in (engine._CAN_FORBID_FALLBACK, False):
         monkeypatch.setattr(engine, "_CAN_FORBID_FALLBACK", known)
         with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):

@@ -1,0 +1,48 @@
+"""Notices a fork, and keeps a child from destroying the engine that it inherited.
+
+ONNX Runtime's threads do not live on in a forked child, and a session that is destroyed there ends it with SIGSEGV. So
+what is kept here is never destroyed in a child, not even when its interpreter ends. The hook and the list behind it are
+the one thing that this package sets up for the whole process.
+"""
+
+import ctypes
+import os
+import weakref
+from typing import Any
+
+from .errors import ForkedError
+
+_kept: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def keep(*engines: object) -> None:
+    """Has a forked child never destroy these; sessions, and what is bound to them."""
+    for engine in engines:
+        _kept.add(engine)
+
+
+def refuse_child(parent: int, where: str, kind: str) -> None:
+    """Refuses a process other than the one that opened the engine.
+
+    Args:
+        parent: the id of the process that opened it.
+        where: the model file, for the message.
+        kind: "Segmenter" or "Stream".
+
+    Raises:
+        ForkedError: this is another process.
+    """
+    if os.getpid() != parent:
+        raise ForkedError(
+            f"{where}: expected to run in process {parent}, which opened it, got a call in its forked child "
+            f"{os.getpid()}; make a new {kind} in the child, or start the child by 'spawn'"
+        )
+
+
+def _never_destroy() -> None:
+    for engine in list(_kept):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))  # a reference that nobody ever gives back
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which knows no fork
+    os.register_at_fork(after_in_child=_never_destroy)

@@ -1,0 +1,137 @@
+"""The way of a Segmenter from a path to an engine that has shown that it answers right, step by step."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import fork
+from .engine.binding import open_engine
+from .engine.failures import is_lost, refuse_lost, remember_lost
+from .engine.placement import Placement, placement_of
+from .engine.providers import open_session, precision_notes
+from .engine.session import ENGINE_ERRORS, message_of
+from .errors import DeviceError, DeviceLostError, ModelFileError, SegtoolError, SelfTestError
+from .events import OnEvent, tell
+from .frames import answer_arrays
+from .golden import read_golden
+from .health import Vitals
+from .model_file import ModelFile, load_model_file
+from .options import EngineOptions
+from .selftest import run_golden
+
+Frame = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a Segmenter was asked for; the arguments of its constructor, which says what they mean."""
+
+    path: str | os.PathLike[str]
+    provider: str
+    options: EngineOptions
+    sha256: str | None
+    allow_cpu: bool
+    warmup_frames: int
+    self_test: bool
+    on_event: OnEvent | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Started:
+    """What came of it: the checked file, the engine bound to its buffers, and where the nodes run."""
+
+    model: ModelFile
+    engine: Any
+    provider: str
+    placement: Placement
+
+
+def start(order: Order, vitals: Vitals) -> Started:
+    """Checks the file, opens the engine, warms it up and has it answer the golden frames.
+
+    Args:
+        order: what is asked for.
+        vitals: is told the provider and the runs.
+
+    Raises:
+        As Segmenter's constructor.
+    """
+    where = str(order.path)
+    model = load_model_file(order.path, order.sha256)
+    refuse_lost(order.provider, order.options.device_id)
+    session, provider = open_session(model.data, order.provider, order.options, where, allow_cpu=order.allow_cpu)
+    fork.keep(session)
+    vitals.provider = provider
+    for note in precision_notes(provider, model.spec.precision):
+        tell(order.on_event, "segmenter.note", f"{where}: {note}")
+    try:
+        engine = open_engine(session, provider, model.spec, order.options)
+        fork.keep(engine)
+        _warm_up(engine, model, where, order.warmup_frames, vitals)
+        _test_itself(engine, model, order, vitals)
+    except SegtoolError:  # many are ValueErrors, as some of the engine's are
+        raise
+    except ENGINE_ERRORS as error:
+        vitals.fail(message_of(error))
+        raise failure(error, where, provider, order.options.device_id, starting=True) from error
+    placement = placement_of(session, provider, model.structure, model.sha256, engine.cuda_graph)
+    return Started(model=model, engine=engine, provider=provider, placement=placement)
+
+
+def failure(error: Exception, where: str, provider: str, device_id: int, *, starting: bool) -> Exception:
+    """The error to raise for one of the engine's; a device that is lost is remembered for the whole process.
+
+    Args:
+        error: one of ENGINE_ERRORS.
+        where: the model file.
+        provider: that ran it.
+        device_id: of the GPU.
+        starting: in the warm-up, where a CPU has no driver to blame: there it is the file that can't be run.
+    """
+    told = f"{where}: expected provider '{provider}' to run it, but it failed: {message_of(error)}; "
+    if provider != "cpu" and is_lost(error):
+        remember_lost(provider, device_id, message_of(error))
+        return DeviceLostError(f"{told}the device is lost for this process: restart the process")
+    kind = ModelFileError if starting and provider == "cpu" else DeviceError
+    return kind(f"{told}make a new Segmenter, and check the device if it fails again")
+
+
+def _run(engine: Any, frame: Frame, outs: tuple[Frame, ...], vitals: Vitals) -> None:  # noqa: ANN401
+    started_ns = vitals.begin()
+    try:
+        engine.run(frame, *outs)
+    finally:
+        vitals.rest()
+    vitals.end(started_ns)
+
+
+def _warm_up(engine: Any, model: ModelFile, where: str, frames: int, vitals: Vitals) -> None:  # noqa: ANN401
+    spec = model.spec
+    frame = np.full(spec.frame_shape if spec.batch == 1 else (spec.batch, *spec.frame_shape), 128, np.uint8)
+    outs = answer_arrays(None, None, spec, where)
+    for _ in range(frames):
+        _run(engine, frame, outs, vitals)
+
+
+def _test_itself(engine: Any, model: ModelFile, order: Order, vitals: Vitals) -> None:  # noqa: ANN401
+    spec, where = model.spec, str(order.path)
+    if not order.self_test or model.golden is None:
+        why = "it carries no golden frames" if order.self_test else "self_test=False"
+        tell(order.on_event, "segmenter.selftest_skipped", f"{where}: not tested on golden frames: {why}")
+        return
+    outs = answer_arrays(None, None, spec, where)
+
+    def label(frames: Frame) -> Frame:
+        _run(engine, frames, outs, vitals)
+        return outs[0]
+
+    result = run_golden(label, read_golden(model.golden, spec, where), spec, vitals.provider)
+    if not result.passed:
+        raise SelfTestError(
+            f"{where}: expected at least {100 * result.required:g} % of its golden frames' labels on provider "
+            f"'{vitals.provider}', got {100 * min(result.agreement):.4f} %; do not use it here: check the device and "
+            "its driver, or export the model again"
+        )
