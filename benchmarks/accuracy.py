@@ -2,24 +2,24 @@
 
 import math
 
-import numpy as np
-
 from benchmarks.labelling import label_each, picture_size
 from benchmarks.sized_frames import sized_frames
 from runtime.errors import SpecError
-from runtime.metrics import Scores, confusion_matrix, scores
+from runtime.metrics import Scores
 from runtime.segmenter import Segmenter
 from trainer.data.dataset import Dataset
+from trainer.data.progress import track
 from trainer.json_file import number
+from trainer.tally import Tally
 
 SCORE_COLUMNS = ("class", "IoU", "Dice", "accuracy")
 
 
-def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") -> Scores:
-    """Runs every frame of a split through the file and scores one confusion matrix of them all.
+def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") -> Tally:
+    """Runs every frame of a split through the file and counts what it says.
 
     Images become what the file's camera would deliver (`as_camera_frame`), and truth comes to the size of the
-    file's label map by a vote (`resize_labels`): scores are at that size.
+    file's label map by a vote (`resize_labels`): counts are of pixels at that size.
 
     Args:
         segmenter: an open one; left open.
@@ -37,13 +37,12 @@ def evaluate_file(segmenter: Segmenter, dataset: Dataset, split: str = "val") ->
             f"{dataset.label_space.name!r} has {list(dataset.label_space.classes)}; "
             f"open the data set with the label space {spec.label_space!r}, or export the file again"
         )
-    class_count = len(spec.classes)
-    confusion = np.zeros((class_count, class_count + 1), dtype=np.int64)
-    frames = sized_frames(dataset, split, *picture_size(spec), "evaluating", spec.labels_shape)
-    pictures = ((frame.labels_hw, frame.image_hwc) for frame in frames)
-    for truth_hw, labels_hw, _ in label_each(segmenter, pictures):
-        confusion += confusion_matrix(truth_hw, labels_hw, class_count, ignore_id=spec.ignore_id)
-    return scores(confusion)
+    tally = Tally(len(spec.classes))
+    frames = sized_frames(dataset, split, *picture_size(spec), spec.labels_shape)
+    answers = label_each(segmenter, ((frame.labels_hw, frame.image_hwc) for frame in frames))
+    for truth_hw, labels_hw, _ in track(answers, "evaluating", len(dataset.frames(split))):
+        tally.add(truth_hw[None], labels_hw[None])
+    return tally
 
 
 def score_rows(result: Scores, classes: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
@@ -61,22 +60,30 @@ def score_rows(result: Scores, classes: tuple[str, ...]) -> list[tuple[str, str,
     return [*rows, (mean, _shown(result.mean_iou), _shown(result.mean_dice), "-")]
 
 
-def score_record(result: Scores, classes: tuple[str, ...]) -> dict[str, object]:
-    """Returns the scores as a JSON object; a class that is absent from truth and prediction is null.
+def tally_record(tally: Tally, classes: tuple[str, ...]) -> dict[str, object]:
+    """Returns scores and counts as a JSON object; a class that is absent from truth and prediction is null.
 
     Args:
-        result: the scores.
-        classes: names, in the order of the scores.
+        tally: what was counted.
+        classes: names, in label order.
     """
+    result = tally.scores()
     return {
         "mean_iou": number(result.mean_iou),
         "mean_dice": number(result.mean_dice),
         "pixel_accuracy": number(result.pixel_accuracy),
         "averaged_classes": result.averaged_classes,
         "pixels": result.pixels,
+        "frames": tally.frames,
+        "invalid_frames": tally.invalid_frames,
         "classes": {
             name: {"iou": number(iou), "dice": number(dice), "accuracy": number(accuracy)}
             for name, iou, dice, accuracy in zip(classes, result.iou, result.dice, result.accuracy, strict=True)
+        },
+        "confusion": {  # a row for each class of the truth; null, for any name might be a class's: no valid answer
+            "truth": list(classes),
+            "predicted": [*classes, None],
+            "pixels": tally.confusion.tolist(),
         },
     }
 

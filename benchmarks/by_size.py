@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from benchmarks.ahead import ahead
 from benchmarks.object_size import SIZE_LIMITS, SIZE_NAMES, SizeScores, count_by_size, scores_by_size
 from benchmarks.sized_frames import Predict, sized_frames
 from trainer.data.dataset import Dataset
+from trainer.data.progress import track
 from trainer.json_file import number
 
 BY_SIZE_COLUMNS = ("class", *(f"{name} {what}" for name in SIZE_NAMES for what in ("objects", "recall", "IoU")))
@@ -33,7 +35,8 @@ def measure_by_size(
     """
     class_count = len(dataset.label_space.classes)
     counts = np.zeros((len(SIZE_LIMITS) + 1, class_count, 4), np.int64)
-    for frame in sized_frames(dataset, split, height_px, width_px, "measuring by size", labels_px):
+    frames = ahead(sized_frames(dataset, split, height_px, width_px, labels_px))
+    for frame in track(frames, "measuring by size", len(dataset.frames(split))):
         predicted_hw = predict(frame.image_hwc)
         counts += count_by_size(frame.labels_hw[np.newaxis], predicted_hw[np.newaxis], class_count)
     return scores_by_size(counts)

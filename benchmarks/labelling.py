@@ -6,6 +6,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.ahead import ahead
+from export.proof.candidate import as_batch, groups
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 from trainer.data.camera_frames import as_camera_frame
@@ -23,7 +25,8 @@ def label_each(
 ) -> Iterator[tuple[Key, npt.NDArray[np.uint8], bool]]:
     """Labels pictures in their order, each turned into what the file's camera would deliver (`as_camera_frame`).
 
-    A file for batches gets them in groups; what fills up the last one is black, and its labels are dropped.
+    A thread takes the next pictures and turns them while one is labelled. A file for batches gets them in groups, the
+    last one filled up with its last frame.
 
     Args:
         segmenter: an open one; left open.
@@ -33,27 +36,9 @@ def label_each(
         Key, labels uint8 [H, W] of the spec's labels_shape, and whether no 255 stands in them.
     """
     spec = segmenter.spec
-    if spec.batch == 1:
-        for key, image_hwc in pictures:
-            result = segmenter.segment(as_camera_frame(image_hwc, spec))
-            yield key, result.labels, result.valid
-        return
-    keys: list[Key] = []
-    frames = np.zeros((spec.batch, *spec.frame_shape), np.uint8)
-    for key, image_hwc in pictures:
-        frames[len(keys)] = as_camera_frame(image_hwc, spec)
-        keys.append(key)
-        if len(keys) == spec.batch:
-            yield from _label_group(segmenter, keys, frames)
-            keys = []
-    if keys:
-        frames[len(keys) :] = 0
-        yield from _label_group(segmenter, keys, frames)
-
-
-def _label_group(
-    segmenter: Segmenter, keys: list[Key], frames: npt.NDArray[np.uint8]
-) -> Iterator[tuple[Key, npt.NDArray[np.uint8], bool]]:
-    labels_nhw = segmenter.segment(frames).labels
-    for key, labels_hw in zip(keys, labels_nhw[: len(keys)], strict=True):
-        yield key, labels_hw, not np.any(labels_hw == segmenter.spec.ignore_id)
+    delivered = ((key, as_camera_frame(image_hwc, spec)) for key, image_hwc in pictures)
+    for group in groups(ahead(delivered, spec.batch + 1), spec.batch):
+        result = segmenter.segment(as_batch([frame for _, frame in group], spec.batch))
+        labels_nhw = result.labels.reshape(spec.batch, *spec.labels_shape)
+        for (key, _), labels_hw in zip(group, labels_nhw, strict=False):  # what fills up a group has no key
+            yield key, labels_hw, int(labels_hw.max()) != spec.ignore_id

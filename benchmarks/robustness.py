@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from benchmarks.ahead import ahead
 from benchmarks.sized_frames import Predict, sized_frames
 from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.data.dataset import Dataset
 from trainer.data.light import Light, relight
+from trainer.data.progress import track
 from trainer.json_file import number
 
 BRIGHTNESS = (0.25, 0.5, 0.75, 1.5, 2.0)
@@ -48,7 +50,8 @@ def measure_robustness(
     """
     class_count = len(dataset.label_space.classes)
     confusions = {condition: np.zeros((class_count, class_count + 1), np.int64) for condition in CONDITIONS}
-    for frame in sized_frames(dataset, split, height_px, width_px, "measuring robustness", labels_px):
+    frames = ahead(sized_frames(dataset, split, height_px, width_px, labels_px))
+    for frame in track(frames, "measuring robustness", len(dataset.frames(split))):
         for condition, light in CONDITIONS.items():
             predicted = predict(np.ascontiguousarray(relight(frame.image_hwc, light)))
             confusions[condition] += confusion_matrix(frame.labels_hw, predicted, class_count)

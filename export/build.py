@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from export.confidence import calibrate_network
 from export.describe import describe
+from export.expected import Expected, expecting
 from export.golden import AGREEMENT, golden_frames
 from export.graph.deploy import Deploy
 from export.graph.trace import OPSET, finish, trace
@@ -96,13 +97,14 @@ def build(
     spec = describe(trained, run_name, settings, opset=OPSET, confidence=confidence)
     golden, source = golden_frames(spec, sources.golden)  # before the long work: they may not be there
     graph = _traced(trained, settings, spec)
-    proofs: list[tuple[Parity, WorstFrames]] = []  # the last one: int8 makes several, each with its pictures
+    proofs: list[tuple[Parity, WorstFrames, Expected]] = []  # the last one: int8 makes several, each with what it saw
 
     def passes(precise: PreciseGraph) -> bool:
-        worst = WorstFrames(count=PICTURED_FRAMES)
+        worst, expected = WorstFrames(count=PICTURED_FRAMES), Expected(classes=spec.classes)
+        watch = expecting(expected, watching(worst))
         data = finish(precise.model, replace(spec, numerics=precise.numerics))
-        parity = prove(trained, data, sources.proof, gates=gates, provider=provider, watch=watching(worst))
-        proofs[:] = [(parity, worst)]
+        parity = prove(trained, data, sources.proof, gates=gates, provider=provider, watch=watch)
+        proofs[:] = [(parity, worst, expected)]
         return parity.passed
 
     if settings.precision == "int8":
@@ -114,8 +116,8 @@ def build(
     else:
         precise = PreciseGraph(model=graph)
         passes(precise)
-    parity, worst = proofs[-1]
-    spec = replace(spec, numerics=precise.numerics, parity=parity.summary())
+    parity, worst, expected = proofs[-1]
+    spec = replace(spec, numerics=precise.numerics, parity=parity.summary(), expected=expected.document())
     data, spec = _with_golden(precise.model, spec, golden, source, parity.provider)
     more, slow, notes = _measured(graph, data, spec, settings, parity.provider)
     refusals = (*parity.failures, *slow)

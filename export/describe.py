@@ -23,7 +23,7 @@ def describe(
     confidence: Mapping[str, object] | None = None,
     numerics: Mapping[str, object] | None = None,
 ) -> ModelSpec:
-    """The spec of a file before it is proven: no parity, no golden frames yet.
+    """The spec of a file before it is proven: no parity, nothing expected, no golden frames yet.
 
     Args:
         trained: what is exported.

@@ -8,12 +8,15 @@ from .errors import (
     ClosedError,
     DataError,
     DeviceError,
+    DeviceLostError,
+    ForkedError,
     FrameError,
     IntegrityError,
     MissingPackage,
     ModelFileError,
     ProviderUnavailable,
     SegtoolError,
+    SelfTestError,
     SpecError,
     UsageError,
 )
@@ -29,25 +32,43 @@ except ImportError as error:
         'pip install "segtool-runtime[cpu]" for ONNX Runtime on the CPU, or "segtool-runtime[gpu]" for NVIDIA GPUs'
     ) from error
 
+from .engine.placement import Placement
 from .engine.providers import ProviderStatus, usable_providers
+from .events import EVENTS, Event
+from .golden import GoldenFrame
+from .health import Health, State
 from .metrics import Scores, confusion_matrix, scores
 from .model_file import ModelFile, load_model_file
+from .options import EngineOptions
 from .overlay import blend, colourise
-from .segmenter import Result, Segmenter
+from .result import Result
+from .segmenter import Segmenter
 from .selftest import SelfTest, self_test
 from .spec import ModelSpec
+from .stream import CameraCounts, Flag, Outcome, Stream, StreamHealth, StreamResult
 
 __all__ = [
+    "EVENTS",
+    "CameraCounts",
     "CameraSpec",
     "ClosedError",
     "DataError",
     "DeviceError",
+    "DeviceLostError",
+    "EngineOptions",
+    "Event",
+    "Flag",
+    "ForkedError",
     "FrameError",
+    "GoldenFrame",
+    "Health",
     "IntegrityError",
     "MissingPackage",
     "ModelFile",
     "ModelFileError",
     "ModelSpec",
+    "Outcome",
+    "Placement",
     "ProviderStatus",
     "ProviderUnavailable",
     "Result",
@@ -55,7 +76,12 @@ __all__ = [
     "Segmenter",
     "SegtoolError",
     "SelfTest",
+    "SelfTestError",
     "SpecError",
+    "State",
+    "Stream",
+    "StreamHealth",
+    "StreamResult",
     "UsageError",
     "__version__",
     "blend",

@@ -1,8 +1,9 @@
 """Notices a fork, and keeps a child from destroying the engine that it inherited.
 
-ONNX Runtime's threads do not live on in a forked child, and a session that is destroyed there ends it with SIGSEGV. So
-what is kept here is never destroyed in a child, not even when its interpreter ends. The hook and the list behind it are
-the one thing that this package sets up for the whole process.
+ONNX Runtime's threads do not live on in a forked child: a session that is destroyed there ends it with SIGSEGV, and
+when the child exits, the library's own exit handlers wait for those threads for ever or abort (seen with 1.31 and two
+threads, and one). So what is kept here is never destroyed in a child, and the child leaves out the C exit handlers
+that it inherited. The hook and the list behind it are the one thing that this package sets up for the whole process.
 """
 
 import ctypes
@@ -40,8 +41,12 @@ def refuse_child(parent: int, where: str, kind: str) -> None:
 
 
 def _never_destroy() -> None:
-    for engine in list(_kept):
+    engines = list(_kept)
+    for engine in engines:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))  # a reference that nobody ever gives back
+    libc = ctypes.CDLL(None)
+    if engines and hasattr(libc, "on_exit"):  # glibc: called last registered first, with the exit status
+        libc.on_exit(libc._exit, None)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which knows no fork

@@ -1,5 +1,7 @@
 """What a frame, and an array for its answer, must be before it may come near the engine. Converts nothing."""
 
+from typing import Any, TypeGuard
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,12 +27,22 @@ def check_frame(frame: object, spec: ModelSpec) -> None:
         return
     expected = f"expected a uint8 {spec.layout.upper()} array {list(shape)}"
     form = _FORMS[spec.layout] if spec.batch == 1 else f"{spec.batch} frames {_FORMS[spec.layout]}"
-    if not isinstance(frame, np.ndarray) or isinstance(frame, np.ma.MaskedArray):
+    if not _is_plain(frame):
         raise FrameError(f"frame: {expected}, got {type(frame).__name__}; give a numpy array {form}")
+    frame = np.asarray(frame)  # what it holds, whatever a subclass says of itself
     if frame.dtype != np.uint8:
         raise FrameError(f"frame: {expected}, got {frame.dtype} values; give the camera's own 0 to 255")
     if frame.shape != shape:
         raise FrameError(f"frame: {expected}, got {list(frame.shape)}; {_advice(frame.shape, shape, spec, form)}")
+
+
+def _is_plain(array: object) -> TypeGuard[npt.NDArray[Any]]:
+    # numpy.memmap and other subclasses are fine; not those that hide values, or have numpy's functions do otherwise
+    return (
+        isinstance(array, np.ndarray)
+        and not isinstance(array, np.ma.MaskedArray)
+        and type(array).__array_function__ is np.ndarray.__array_function__
+    )
 
 
 def _advice(got: tuple[int, ...], expected: tuple[int, ...], spec: ModelSpec, form: str) -> str:
@@ -91,8 +103,8 @@ def check_out(out: object, name: str, spec: ModelSpec) -> npt.NDArray[np.uint8]:
         FrameError: it is something else.
     """
     shape = answer_shape(spec)
-    if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != shape:
-        got = f"{out.dtype} {list(out.shape)}" if isinstance(out, np.ndarray) else type(out).__name__
+    if not _is_plain(out) or out.dtype != np.uint8 or out.shape != shape:
+        got = f"{out.dtype} {list(out.shape)}" if _is_plain(out) else type(out).__name__
         raise FrameError(
             f"{name}: expected a uint8 array {list(shape)}, got {got}; make it np.empty({shape}, np.uint8)"
         )

@@ -44,6 +44,10 @@ class ModelSpec:
             before and after; None where the file has no output "confidence".
         golden: JSON object: where the frames of the self-test come from and what share of labels must agree for each
             provider; None where the file carries none.
+        expected: JSON object: what the answers of the proof were like, so that others can be told from them: `frames`
+            counted; `shares`, the lowest and the highest share of a frame by class; `unsure`, the highest share of a
+            frame with low confidence (None without that output); all as runtime/stream/plausibility.py counts them.
+            None before the proof.
         numerics: JSON object: what was done for the precision: nodes left in float, how int8 was calibrated.
         resize: the rule by which a larger image is shrunk, in the graph or by the caller.
         batch: frames in one run.
@@ -68,6 +72,7 @@ class ModelSpec:
     labels_from: str = "labels"
     confidence: Mapping[str, object] | None = None
     golden: Mapping[str, object] | None = None
+    expected: Mapping[str, object] | None = None
     numerics: Mapping[str, object] | None = None
     resize: str = "antialiased-bilinear"
     batch: int = 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from .camera import CameraSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Goes up with every change of the fields, also an addition, so that an older runtime refuses what it can't read."""
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -14,7 +14,7 @@ IGNORE_ID = 255
 
 _MAX_SIDE_PX = 16384
 _MOST_GOLDEN_FRAMES = 16
-_OBJECTS = ("training", "producer", "parity", "confidence", "golden", "numerics")
+_OBJECTS = ("training", "producer", "parity", "confidence", "golden", "expected", "numerics")
 _NEVER_NONE = ("training", "producer")
 _CHOICES = {"precision": PRECISIONS, "labels_at": ("network", "camera"), "labels_from": ("logits", "labels")}
 
@@ -33,7 +33,9 @@ def problems(spec: Values) -> Iterator[str]:
         value = spec[name]
         if not isinstance(value, Mapping) and (value is not None or name in _NEVER_NONE):
             yield f"expected {name} to be a JSON object, got {value!r:.60}"
+    yield from _confidence_problems(spec["confidence"])
     yield from _golden_problems(spec["golden"])
+    yield from _expected_problems(spec)
     yield from _camera_problems(spec)
 
 
@@ -50,6 +52,30 @@ def _camera_problems(spec: Values) -> Iterator[str]:
             f"expected camera.resize to say how {width_px}x{height_px} become "
             f"{spec['width_px']}x{spec['height_px']}, got 'none'"
         )
+
+
+def _confidence_problems(confidence: object) -> Iterator[str]:
+    if not isinstance(confidence, Mapping):
+        return
+    temperature = confidence.get("temperature")
+    if not _is_finite(temperature) or not temperature > 0:  # type: ignore[operator]  # a number, by the first half
+        yield f"expected confidence.temperature to be a number over 0, got {temperature!r:.60}"
+
+
+def _expected_problems(spec: Values) -> Iterator[str]:
+    expected, classes = spec["expected"], spec["classes"]
+    if not isinstance(expected, Mapping) or not isinstance(classes, tuple):
+        return
+    frames, shares, unsure = expected.get("frames"), expected.get("shares"), expected.get("unsure")
+    if not _is_count(frames, sys.maxsize):
+        yield f"expected expected.frames to be 1 or more, got {frames!r:.60}"
+    if not isinstance(shares, Mapping) or set(shares) != set(classes) or not all(map(_is_range, shares.values())):
+        yield (
+            "expected expected.shares to be a lowest and a highest share, 0 to 1, for each class and no other, "
+            f"got {shares!r:.200}"
+        )
+    if (unsure is None) != (spec["confidence"] is None) or (unsure is not None and not _is_range((0, unsure))):
+        yield f"expected expected.unsure to be a share, 0 to 1, or None without confidence, got {unsure!r:.60}"
 
 
 def _golden_problems(golden: object) -> Iterator[str]:
@@ -114,6 +140,13 @@ def _is_count(value: object, most: int) -> bool:
 
 def _is_share(value: object) -> bool:
     return type(value) in (int, float) and 0 < value <= 1  # type: ignore[operator]  # numbers only, by the first half
+
+
+def _is_range(value: object) -> bool:
+    """Whether it is a lowest and a highest share, 0 to 1; JSON has a list of them."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(map(_is_finite, value)):
+        return False
+    return bool(0 <= value[0] <= value[1] <= 1)
 
 
 def _is_finite(value: object) -> bool:

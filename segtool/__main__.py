@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "segtool.commands.export:export",
     "parity": "segtool.commands.parity:parity",
     "pack": "segtool.commands.pack:pack",
+    "build": "segtool.commands.build:build",
     "eval": "segtool.commands.evaluate:evaluate",
     "predict": "segtool.commands.predict:predict",
     "bench": "segtool.commands.bench:bench",

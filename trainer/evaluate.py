@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from runtime.errors import DataError
-from runtime.metrics import Scores, confusion_matrix, scores
 from trainer.checkpoint import Checkpoint, load_checkpoint, load_weights
 from trainer.data.dataset import Dataset, open_dataset
 from trainer.data.progress import track
@@ -19,6 +18,7 @@ from trainer.loader import Item, batches, plain_loader
 from trainer.networks.catalogue import build_network
 from trainer.networks.ends import Normalise, labels_from_logits
 from trainer.settings.config import TrainConfig
+from trainer.tally import Tally
 from trainer.views import AveragedViews, Views
 from trainer.workers import WatchedLoader
 
@@ -91,18 +91,16 @@ class ViewsResult:
     """What averaging over views gave, and what it cost.
 
     Attributes:
-        averaged: scores of the average.
-        plain: scores of the network alone, on the same frames.
+        averaged: counts of the average.
+        plain: counts of the network alone, on the same frames.
         averaged_ms: of the network per frame, milliseconds; the first batch is left out where there are more.
         plain_ms: likewise, measured in turn with the other.
-        classes: names, in label order.
     """
 
-    averaged: Scores
-    plain: Scores
+    averaged: Tally
+    plain: Tally
     averaged_ms: float
     plain_ms: float
-    classes: tuple[str, ...]
 
     @property
     def cost(self) -> float:
@@ -110,54 +108,62 @@ class ViewsResult:
         return self.averaged_ms / self.plain_ms
 
 
-def evaluate_run(run: Path, data: Path, split: str = "val") -> tuple[Scores, tuple[str, ...]]:
-    """Scores a run's best checkpoint, in float32 PyTorch, at the network's size.
+def open_run(run: Path, data: Path) -> tuple[TrainedNetwork, Dataset]:
+    """Opens a run's best checkpoint, and a data set by its label space.
 
     Args:
         run: the training folder.
         data: a data set that has the run's label space.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint.
+        DataError: the data set is not usable, or its classes are others.
+    """
+    trained = load_trained(run / "best.safetensors")
+    source = open_dataset(data, trained.label_space)
+    require_classes(source, trained)
+    return trained, source
+
+
+def evaluate_run(trained: TrainedNetwork, source: Dataset, split: str = "val") -> Tally:
+    """Counts what a trained network says of a split, in float32 PyTorch, at the network's size.
+
+    Args:
+        trained: the network, and
+        source: the data set, as `open_run` gives them.
         split: which part of it.
 
-    Returns:
-        The scores and the class names in label order.
-
     Raises:
-        CheckpointError: the run has no usable checkpoint.
-        DataError: the data set is not usable or has no such split.
+        DataError: no such split, or a frame is not readable.
     """
-    trained, loader, device = _open(run, data, split)
+    loader, device = _loader(trained, source, split), _device()
     network = trained.network.to(device)
-    confusion = _no_counts(trained)
-    results = predict_batches(network, loader, device)
-    for _, truth, predicted in track(results, f"evaluating {run.name}", len(loader)):
-        confusion += confusion_matrix(truth, predicted, len(trained.classes))
-    return scores(confusion), trained.classes
+    tally = Tally(len(trained.classes))
+    for _, truth, predicted in track(predict_batches(network, loader, device), "evaluating", len(loader)):
+        tally.add(truth, predicted)
+    return tally
 
 
-def evaluate_views(run: Path, data: Path, split: str, views: Views) -> ViewsResult:
-    """Scores a run's best checkpoint as `evaluate_run` does, and its average over views beside it, both timed.
+def evaluate_views(trained: TrainedNetwork, source: Dataset, split: str, views: Views) -> ViewsResult:
+    """Counts as `evaluate_run` does, and for the average over views beside it, both timed.
 
     Raises:
-        CheckpointError: the run has no usable checkpoint.
-        DataError: the data set is not usable or has no such split.
+        DataError: no such split, or a frame is not readable.
     """
-    trained, loader, device = _open(run, data, split)
+    loader, device = _loader(trained, source, split), _device()
     network = trained.network.to(device)
     normalise = Normalise().to(device)
     contestants = [network, AveragedViews(network, views, trained.config.network.stride_px)]
-    confusions = [_no_counts(trained) for _ in contestants]
+    plain, averaged = tallies = [Tally(len(trained.classes)) for _ in contestants]
     times_ms: list[list[float]] = [[] for _ in contestants]
-    for image_nhwc, truth_nhw in track(batches(loader), f"evaluating {run.name}", len(loader)):
+    for image_nhwc, truth_nhw in track(batches(loader), "evaluating", len(loader)):
         image_nchw = normalise(image_nhwc.to(device))
-        for contestant, confusion, times in zip(contestants, confusions, times_ms, strict=True):
+        for contestant, tally, times in zip(contestants, tallies, times_ms, strict=True):
             predicted_nhw, elapsed_ms = _timed_labels(contestant, image_nchw)
-            confusion += confusion_matrix(truth_nhw.numpy(), predicted_nhw, len(trained.classes))
+            tally.add(truth_nhw.numpy(), predicted_nhw)
             times.append(elapsed_ms / len(image_nhwc))
     plain_ms, averaged_ms = (float(np.mean(times[1:] or times)) for times in times_ms)
-    plain, averaged = map(scores, confusions)
-    return ViewsResult(
-        averaged=averaged, plain=plain, averaged_ms=averaged_ms, plain_ms=plain_ms, classes=trained.classes
-    )
+    return ViewsResult(averaged=averaged, plain=plain, averaged_ms=averaged_ms, plain_ms=plain_ms)
 
 
 def frame_labels(trained: TrainedNetwork) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
@@ -174,14 +180,12 @@ def frame_labels(trained: TrainedNetwork) -> Callable[[NDArray[np.uint8]], NDArr
     return predict
 
 
-def _open(run: Path, data: Path, split: str) -> tuple[TrainedNetwork, WatchedLoader[Item], torch.device]:
-    trained = load_trained(run / "best.safetensors")
-    source = open_dataset(data, trained.label_space)
+def _loader(trained: TrainedNetwork, source: Dataset, split: str) -> WatchedLoader[Item]:
     if not source.splits.get(split):
-        raise DataError(f"{data}: has no frames in split {split!r}, only in {', '.join(source.splits)}; give --split")
-    require_classes(source, trained)
-    loader = plain_loader(source, split, trained.config.height_px, trained.config.width_px)
-    return trained, loader, _device()
+        raise DataError(
+            f"{source.path}: has no frames in split {split!r}, only in {', '.join(source.splits)}; give --split"
+        )
+    return plain_loader(source, split, trained.config.height_px, trained.config.width_px)
 
 
 def require_classes(source: Dataset, trained: TrainedNetwork) -> None:
@@ -199,10 +203,6 @@ def require_classes(source: Dataset, trained: TrainedNetwork) -> None:
 
 def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _no_counts(trained: TrainedNetwork) -> NDArray[np.int64]:
-    return np.zeros((len(trained.classes), len(trained.classes) + 1), np.int64)
 
 
 def _timed_labels(network: nn.Module, image_nchw: Tensor) -> tuple[NDArray[np.uint8], float]:

@@ -1,5 +1,6 @@
 """Pictures of what a network sees and says: photo | truth | predicted, with a colour legend. Pillow only, no torch."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ BACKGROUND, INK, FAINT = (250, 250, 250), (25, 25, 25), (120, 120, 120)
 IGNORED_COLOUR = (0, 0, 0)
 
 UInt8 = NDArray[np.uint8]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +85,7 @@ def _legend(space: LabelSpace, iou: Sequence[float] | None) -> list[tuple[tuple[
     return [*entries, (IGNORED_COLOUR, "ignored")]
 
 
-def widest_entry(
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont, entries: list[tuple[tuple[int, int, int], str]]
-) -> int:
+def widest_entry(font: Font, entries: list[tuple[tuple[int, int, int], str]]) -> int:
     """The width in pixels of the longest text of a legend."""
     return int(max(font.getlength(text) for _, text in entries)) + 1
 
@@ -96,7 +96,7 @@ def draw_legend(
     per_line: int,
     panel_width: int,
     top: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
 ) -> None:
     """Draws colours with a text each, `per_line` of them side by side, rows of `ROW_PX` from `top` down."""
     step = (panel_width - MARGIN_PX) // per_line
@@ -104,3 +104,16 @@ def draw_legend(
         x, y = MARGIN_PX + (index % per_line) * step, top + (index // per_line) * ROW_PX
         draw.rectangle((x, y, x + 15, y + 15), colour, outline=FAINT)
         draw.text((x + 22, y), text, INK, font)
+
+
+def fitted(text: str, font: Font, room_px: int) -> str:
+    """The text, its middle replaced by dots as far as it is wider than the room; what can't be shown is escaped."""
+    text = text.encode(errors="backslashreplace").decode()
+    if font.getlength(text) <= room_px:
+        return text
+
+    def kept(count: int) -> str:
+        return f"{text[: (count + 1) // 2]}...{text[len(text) - count // 2 :]}"
+
+    too_many = bisect_left(range(len(text)), True, key=lambda count: font.getlength(kept(count)) > room_px)
+    return kept(max(too_many - 1, 0))

@@ -1,7 +1,6 @@
 """The proof as a picture: frame | truth | trained network | file | where the two differ. Pillow only, no torch."""
 
 import heapq
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +22,9 @@ from trainer.panel import (
     MARGIN_PX,
     ROW_PX,
     TEXT_PX,
+    Font,
     draw_legend,
+    fitted,
     widest_entry,
 )
 
@@ -34,7 +35,6 @@ _TITLE_PX = 19
 _LEAST_WIDTH_PX = 640  # for the text above narrow frames
 
 UInt8 = NDArray[np.uint8]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,14 +118,14 @@ def draw_picture(frames: Sequence[ComparedFrame], spec: ModelSpec, *, title: str
     room = panel_width - 2 * MARGIN_PX
     draw.text(
         (MARGIN_PX, MARGIN_PX),
-        _fitted(title, ImageFont.load_default(_TITLE_PX), room),
+        fitted(title, ImageFont.load_default(_TITLE_PX), room),
         INK,
         ImageFont.load_default(_TITLE_PX),
     )
     for line, note in enumerate(notes, start=1):
-        draw.text((MARGIN_PX, MARGIN_PX + line * ROW_PX + 4), _fitted(note, font, room), INK, font)
+        draw.text((MARGIN_PX, MARGIN_PX + line * ROW_PX + 4), fitted(note, font, room), INK, font)
     for column, head in enumerate(heads):
-        draw.text((MARGIN_PX + column * (width + MARGIN_PX), top - ROW_PX), _fitted(head, font, width), FAINT, font)
+        draw.text((MARGIN_PX + column * (width + MARGIN_PX), top - ROW_PX), fitted(head, font, width), FAINT, font)
     for line, frame in enumerate(frames):
         y = top + line * row_px
         _draw_caption(draw, frame, (MARGIN_PX, y), room, font)
@@ -156,7 +156,7 @@ def _draw_caption(
     """The frame's name to the left, how far the two agree right behind it; the name gives way where it is too long."""
     differing, pixels = frame.differing_pixels, frame.reference_hw.size
     text = f"{1 - differing / pixels:.3%} of labels agree, {differing:,} of {pixels:,} pixels differ"
-    name = _fitted(frame.name, font, room - int(font.getlength(text)) - 2 * MARGIN_PX)
+    name = fitted(frame.name, font, room - int(font.getlength(text)) - 2 * MARGIN_PX)
     draw.text((place[0], place[1] + 2), name, INK, font)
     draw.text((place[0] + int(font.getlength(name)) + 2 * MARGIN_PX, place[1] + 2), text, FAINT, font)
 
@@ -190,16 +190,3 @@ def _shrunk_to_any(mask_hw: NDArray[np.bool_], size_px: tuple[int, int]) -> NDAr
     if np.count_nonzero(shrunk) <= _FEW_PX:
         shrunk = np.asarray(Image.fromarray(shrunk.astype(np.uint8)).filter(ImageFilter.MaxFilter(5))) > 0
     return shrunk
-
-
-def _fitted(text: str, font: Font, room_px: int) -> str:
-    """The text, its middle replaced by dots as far as it is wider than the room; what can't be shown is escaped."""
-    text = text.encode(errors="backslashreplace").decode()
-    if font.getlength(text) <= room_px:
-        return text
-
-    def kept(count: int) -> str:
-        return f"{text[: (count + 1) // 2]}...{text[len(text) - count // 2 :]}"
-
-    too_many = bisect_left(range(len(text)), True, key=lambda count: font.getlength(kept(count)) > room_px)
-    return kept(max(too_many - 1, 0))

@@ -60,8 +60,7 @@ class Reference:
         """Checks that the spec is of this run.
 
         Raises:
-            ModelFileError: its classes, its size or its normalisation are others than the run's, or it has a confidence
-                without a temperature.
+            ModelFileError: its classes, its size or its normalisation are others than the run's.
         """
         config = trained.config
         expected = (trained.classes, (config.width_px, config.height_px), IMAGENET_MEAN, IMAGENET_STD)
@@ -72,7 +71,7 @@ class Reference:
                     f"spec: expected the run's {what} {', '.join(map(str, ours))}, got {', '.join(map(str, theirs))}; "
                     "name the run that the file was exported from"
                 )
-        self.temperature = _temperature(spec)
+        self.temperature = None if spec.confidence is None else float(str(spec.confidence["temperature"]))
         self.spec = spec
         self.network = trained.network
 
@@ -133,16 +132,6 @@ class Reference:
             return None
         winning = torch.softmax(logits_chw / self.temperature, dim=0).amax(dim=0).numpy()
         return np.where(labels_hw == self.spec.ignore_id, 0.0, LEVELS * winning)
-
-
-def _temperature(spec: ModelSpec) -> float | None:
-    """That divides the logits before the softmax; None without a confidence."""
-    if spec.confidence is None:
-        return None
-    value = spec.confidence.get("temperature")
-    if not isinstance(value, int | float) or not value > 0:
-        raise ModelFileError(f"spec: expected a temperature over 0, got {value!r:.40}; export the file again")
-    return float(value)
 
 
 def nearest(size: int, new_size: int) -> NDArray[np.intp]:

@@ -9,28 +9,48 @@ import onnxruntime
 from ..model_file import CONFIDENCE_NAME, INPUT_NAME, OUTPUT_NAME
 from ..options import EngineOptions
 from ..spec import ModelSpec
+from .cuda_binding import CudaBoundSession
 
 # providers whose input lives in their device's own memory, and ONNX Runtime's name of that memory
 _DEVICE_MEMORY = {"cuda": "cuda", "tensorrt": "cuda", "tensorrt-rtx": "cuda"}
 
 
-def open_engine(session: Any, provider: str, spec: ModelSpec, options: EngineOptions) -> "BoundSession":  # noqa: ANN401, ARG001
-    """Binds a session to buffers of its own. (First draft; helper A writes it.)"""
-    return BoundSession(session, provider, spec)
+def open_engine(
+    session: Any,  # noqa: ANN401  # onnxruntime has no types
+    provider: str,
+    spec: ModelSpec,
+    options: EngineOptions,
+) -> "BoundSession | CudaBoundSession":
+    """Binds a session to buffers of its own.
+
+    Args:
+        session: ONNX Runtime's session of a checked model file, from `open_session`.
+        provider: the name of the provider that it runs on.
+        spec: the file's.
+        options: that it was opened with.
+
+    Raises:
+        DeviceError: a captured CUDA graph answers otherwise than the plain path.
+        One of ENGINE_ERRORS: the device failed, or has no memory for the buffers.
+    """
+    if provider == "cuda" and hasattr(session, "segtool_cuda"):
+        return CudaBoundSession(session, spec, options.device_id)
+    return BoundSession(session, provider, spec, options.device_id)
 
 
 class BoundSession:
     """Runs one frame (or batch) at a time through buffers allocated and bound once. Not safe from several threads."""
 
-    cuda_graph = "off"
+    cuda_graph = "off"  # whether a CUDA graph is used, as CudaBoundSession says it
 
-    def __init__(self, session: Any, provider: str, spec: ModelSpec) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, provider: str, spec: ModelSpec, device_id: int = 0) -> None:  # noqa: ANN401
         """Allocates the buffers and binds them.
 
         Args:
             session: ONNX Runtime's session of a checked model file.
             provider: the name of the provider that it runs on.
             spec: the file's.
+            device_id: which device of that provider, from 0.
 
         Raises:
             One of engine.ENGINE_ERRORS: the device has no memory for them.
@@ -41,7 +61,9 @@ class BoundSession:
         answers = [np.zeros((spec.batch, *spec.labels_shape), np.uint8) for _ in names]
         self._device = _DEVICE_MEMORY.get(provider)
         # over numpy's own memory on the CPU; a copy in the device's memory elsewhere
-        self._input = onnxruntime.OrtValue.ortvalue_from_numpy(self._frame, self._device or "cpu", 0)
+        self._input = onnxruntime.OrtValue.ortvalue_from_numpy(
+            self._frame, self._device or "cpu", device_id if self._device else 0
+        )
         self._outputs = [onnxruntime.OrtValue.ortvalue_from_numpy(answer) for answer in answers]
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(INPUT_NAME, self._input)

@@ -1,53 +1,21 @@
-"""ONNX Runtime's execution providers: which ones truly run here, and a session on one of them or an error.
+"""ONNX Runtime's execution providers: which ones truly run here, and a session on the one asked for or an error.
 
 Nothing falls back in silence: a named provider takes the whole model or raises. `get_available_providers()` only says
 what the package was built with, and a session asked for CUDA opens on the CPU where a library is missing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ModelFileError, ProviderUnavailable, UsageError
+from ..errors import ProviderUnavailable, UsageError
 from ..options import EngineOptions
-from . import probe
-from .libraries import driver_missing, missing_libraries, remedy
-from .session import (
-    ENGINE_ERRORS,
-    VERSION,
-    available,
-    message_of,
-    new_session,
-    preload_libraries,
-    quiet,
-    session_options,
-)
+from .libraries import driver_missing
+from .opening import PROVIDERS as PROVIDERS  # where the rest of the house finds it
+from .opening import open_on, open_on_cpu, prove
+from .session import available
+from .tensorrt import open_built
 
-PROVIDERS: dict[str, str] = {
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "tensorrt-rtx": "NvTensorRTRTXExecutionProvider",
-    "migraphx": "MIGraphXExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-"""segtool's name -> ONNX Runtime's, in the order in which "auto" tries them. CUDA stands before TensorRT because
-TensorRT builds its engine for minutes at the first start: take it by name."""
-
-_PACKAGES = {
-    "cuda": "onnxruntime-gpu",
-    "tensorrt": "onnxruntime-gpu",
-    "tensorrt-rtx": "onnxruntime-trt-rtx",
-    "migraphx": "onnxruntime-migraphx",
-    "rocm": "onnxruntime-rocm",
-    "directml": "onnxruntime-directml",
-    "coreml": "onnxruntime (on macOS)",
-    "openvino": "onnxruntime-openvino",
-    "qnn": "onnxruntime-qnn",
-}
 _UNEXPECTED = {
     (
         "cpu",
@@ -89,9 +57,15 @@ def usable_providers() -> tuple[ProviderStatus, ...]:
 
 
 def open_session(
-    data: bytes, provider: str, options: EngineOptions, where: str = "model", *, allow_cpu: bool = False
+    data: bytes,
+    provider: str,
+    options: EngineOptions,
+    where: str = "model",
+    *,
+    allow_cpu: bool = False,
+    on_cpu: Callable[[str], object] | None = None,
 ) -> tuple[Any, str]:
-    """Opens a session that stays on one provider.
+    """Opens a session that stays where it is opened.
 
     Args:
         data: the bytes of a model file that was checked (model_file.py).
@@ -100,25 +74,33 @@ def open_session(
         options: how the engine is to run.
         where: the model file's name, for error messages.
         allow_cpu: where the named provider does not take the whole model, nodes may run on the CPU, or all of them.
+        on_cpu: called with a sentence where they do: how much runs there, and why.
 
     Returns:
         ONNX Runtime's session, and the name of the provider that it runs on.
 
     Raises:
         UsageError: no such provider name.
-        ProviderUnavailable: the named provider does not run here, or does not take the whole model.
+        ProviderUnavailable: the named provider does not run here, or does not take the whole model; for TensorRT also
+            where `options.engine_cache` has no engine that was built for exactly this.
         ModelFileError: ONNX Runtime can't open the model on the CPU.
     """
     if not isinstance(provider, str) or (provider != "auto" and provider not in PROVIDERS):
         raise UsageError(f"provider: expected one of auto, {', '.join(PROVIDERS)}, got {provider!r}")
-    if provider not in ("auto", "cpu"):
-        _prove(provider)
-        return _open_on(provider, data, options), provider
-    for name in _candidates() if provider == "auto" else ():
-        session = _open_if_it_runs(name, data, options)
-        if session is not None:
-            return session, name
-    return _open_on_cpu(data, options, where), "cpu"
+    if provider == "auto":
+        return _open_first(data, options, where)
+    if provider == "cpu":
+        return open_on_cpu(data, options, where), provider
+    try:
+        return _open_whole(provider, data, options, where), provider
+    except ProviderUnavailable as error:
+        if not allow_cpu:
+            raise
+        refused = str(error)
+    session, name, told = _open_with_cpu(provider, data, options, where)
+    if on_cpu is not None:
+        on_cpu(f"{told}: {refused}")
+    return session, name
 
 
 def precision_notes(provider: str, precision: str) -> tuple[str, ...]:
@@ -135,82 +117,40 @@ def _candidates() -> list[str]:
 
 def _status(name: str) -> ProviderStatus:
     try:
-        _prove(name)
+        prove(name)
     except ProviderUnavailable as error:
         return ProviderStatus(name, usable=False, reason=str(error))
     return ProviderStatus(name, usable=True, reason="opened a small model and computed the right numbers")
 
 
-def _prove(name: str) -> None:
-    """Has a provider open and run the small model; one that opens may still miss a library at the first convolution."""
-    session = _open_on(name, probe.probe_model(), EngineOptions(threads=1))
-    try:
-        right = probe.runs(session)
-    except ENGINE_ERRORS as error:
-        raise ProviderUnavailable(
-            f"provider '{name}': expected it to run a small model, but it opened and then failed: {message_of(error)}; "
-            "check its libraries, the device and the driver"
-        ) from error
-    if not right:
-        raise ProviderUnavailable(
-            f"provider '{name}': expected the right numbers from a small model, got wrong ones; "
-            "check the device and the driver, and update ONNX Runtime"
-        )
+def _open_first(data: bytes, options: EngineOptions, where: str) -> tuple[Any, str]:
+    for name in _candidates():
+        session = _open_if_it_runs(name, data, options, where)
+        if session is not None:
+            return session, name
+    return open_on_cpu(data, options, where), "cpu"
 
 
-def _open_if_it_runs(name: str, data: bytes, options: EngineOptions) -> Any:  # noqa: ANN401  # onnxruntime has no types
+def _open_if_it_runs(name: str, data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401  # no types
     try:
-        _prove(name)
-        return _open_on(name, data, options)
+        return _open_whole(name, data, options, where)
     except ProviderUnavailable:
         return None
 
 
-def _open_on_cpu(data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401
-    try:
-        return new_session(data, session_options(options, only_named_provider=False), PROVIDERS["cpu"])
-    except ENGINE_ERRORS as error:
-        raise ModelFileError(
-            f"{where}: expected a model that ONNX Runtime {VERSION} opens, but it says: {message_of(error)}; "
-            "export it again, or update onnxruntime"
-        ) from error
+def _open_whole(name: str, data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401
+    if name == "tensorrt":
+        return open_built(data, options, where)
+    prove(name, options.device_id)
+    return open_on(name, data, options)
 
 
-def _open_on(name: str, data: bytes, options: EngineOptions) -> Any:  # noqa: ANN401
-    if PROVIDERS[name] not in available():
-        built_with = ", ".join(short for short, full in PROVIDERS.items() if full in available())
-        raise ProviderUnavailable(
-            f"provider '{name}': expected ONNX Runtime to have it, but the installed {VERSION} has only {built_with}; "
-            f"install {_PACKAGES[name]} in place of the onnxruntime package that is there"
-        )
-    asked = session_options(options, only_named_provider=name != "cpu")
-    try:
-        with quiet():
-            preload_libraries()
-            session = new_session(data, asked, PROVIDERS[name])
-    except ENGINE_ERRORS as error:
-        raise ProviderUnavailable(_why_not(name, data, error)) from error
-    if session.get_providers()[:1] != [PROVIDERS[name]]:
-        raise ProviderUnavailable(
-            f"provider '{name}': expected a session on it, but ONNX Runtime {VERSION} opened one on "
-            f"{', '.join(session.get_providers())}; check the device and its libraries"
-        )
-    return session
-
-
-def _why_not(name: str, data: bytes, error: Exception) -> str:
-    if data != probe.probe_model():  # which it ran a moment ago
-        return (
-            f"provider '{name}': expected it to take the whole model, but it runs here and not this model: "
-            f"{message_of(error)}; use provider 'cpu', or export the model for '{name}'"
-        )
-    missing = missing_libraries(name)
-    if missing:
-        return (
-            f"provider '{name}': expected it to run here, but ONNX Runtime {VERSION} can't load "
-            f"{' and '.join(missing)}; {remedy(name, missing)}"
-        )
-    return (
-        f"provider '{name}': expected it to run here, but ONNX Runtime {VERSION} says: {message_of(error)}; "
-        "check the device and its driver"
-    )
+def _open_with_cpu(name: str, data: bytes, options: EngineOptions, where: str) -> tuple[Any, str, str]:
+    """What is left where a provider refused the whole model: a part of it there, or all of it on the CPU."""
+    if name != "tensorrt":  # whose engines are built of whole models
+        try:
+            prove(name, options.device_id)  # or ONNX Runtime would open on the CPU alone where a library is missing
+            return open_on(name, data, options, strict=False), name, "a part of the model runs on the CPU"
+        except ProviderUnavailable:
+            pass
+    return open_on_cpu(data, options, where), "cpu", "the whole model runs on the CPU"

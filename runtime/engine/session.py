@@ -9,13 +9,17 @@ import inspect
 import io
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from ..options import EngineOptions
+from .cuda_options import FLOAT32_IS_FLOAT32, cuda_options
+from .cudart import Stream
+from .failures import is_lost
 
 VERSION: str = onnxruntime.__version__
 
@@ -33,10 +37,7 @@ ENGINE_ERRORS: tuple[type[Exception], ...] = (
     MemoryError,
 )
 
-# float32 means float32: with TF32, the CUDA provider's default, convolutions keep 10 bits of each mantissa, and a file
-# proven in fp32 would not answer as proven. Who wants speed exports fp16. (From NVIDIA's and ONNX Runtime's
-# documentation; not measured here.)
-_PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+_CUDA = "CUDAExecutionProvider"
 _FATAL, _WARNING = 4, 2
 _stdout_lock = threading.RLock()
 _CAN_FORBID_FALLBACK = "enable_fallback" in inspect.signature(onnxruntime.InferenceSession.__mro__[1]).parameters
@@ -53,6 +54,7 @@ def session_options(engine: EngineOptions, *, only_named_provider: bool) -> Any:
     options.intra_op_num_threads = engine.threads or 0
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL  # what goes wrong is raised, and told once
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for placement.py; from 1.31 on
     if engine.affinity is not None:
         options.add_session_config_entry("session.intra_op_thread_affinities", engine.affinity)
     if not engine.spinning:
@@ -67,25 +69,82 @@ def available() -> tuple[str, ...]:
     return tuple(onnxruntime.get_available_providers())
 
 
-def new_session(data: bytes, options: Any, provider: str) -> Any:  # noqa: ANN401
+@dataclass(frozen=True, kw_only=True)
+class OwnStream:
+    """What a session that was opened on CUDA with EngineOptions carries as `segtool_cuda`.
+
+    Attributes:
+        stream: that all its work goes to. It hangs on the session to live as long: what is set first goes first where
+            Python takes an object apart, so ONNX Runtime's own session is gone when the stream is given back.
+        graph_refused: None where runs are captured as a CUDA graph; else why not, "off" where the options say so.
+    """
+
+    stream: Stream
+    graph_refused: str | None
+
+
+def new_session(
+    data: bytes,
+    options: Any,  # noqa: ANN401
+    provider: str,
+    engine: EngineOptions | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Any:  # noqa: ANN401
     """Opens a session on one provider, without ONNX Runtime's ways of changing providers by itself.
 
     Args:
         data: the model's bytes.
         options: from `session_options`.
         provider: ONNX Runtime's own name of it.
+        engine: the integrator's, of which the GPU's count here; None: device 0, no stream of its own, no CUDA graph.
+            A session with a CUDA graph must be bound (`cuda_binding.py`): its `run` is refused.
+        settings: further options of the provider, in its own names.
 
     Raises:
         One of ENGINE_ERRORS: it did not open.
     """
+    more = dict(settings or {})
+    if provider != _CUDA:
+        return _open(data, options, provider, more)
+    if engine is None:
+        return _open(data, options, provider, FLOAT32_IS_FLOAT32 | more)
+    try:
+        stream = Stream(engine.device_id, engine.stream_priority)
+    except RuntimeError:  # no CUDA here, or no such device: ONNX Runtime, which meets that as well, tells it as always
+        _open(data, options, provider, {"device_id": str(engine.device_id)} | more)
+        raise
+    refused = None if engine.cuda_graph else "off"
+    if refused is None:
+        try:
+            session = _open(data, options, provider, cuda_options(engine, stream.address, graph=True) | more)
+        except ENGINE_ERRORS as error:
+            if is_lost(error):
+                raise
+            refused = f"refused when the model was opened: {message_of(error)}"
+        else:
+            session.run = _refuse_run
+    if refused is not None:
+        session = _open(data, options, provider, cuda_options(engine, stream.address, graph=False) | more)
+    session.segtool_cuda = OwnStream(stream=stream, graph_refused=refused)
+    return session
+
+
+def _open(data: bytes, options: Any, provider: str, settings: dict[str, str]) -> Any:  # noqa: ANN401
     # After some failures ONNX Runtime prints to stdout and goes on with a session on another provider, or tries to:
     # enable_fallback=0 stops the constructor from that, disable_fallback() stops run(). Where the constructor does not
     # know it yet (1.20), the options and our caller refuse that session, and its print is held back.
     with contextlib.nullcontext() if _CAN_FORBID_FALLBACK else _stdout_held_back():
-        chosen = (provider, _PROVIDER_OPTIONS.get(provider, {}))
-        session = onnxruntime.InferenceSession(data, options, providers=[chosen], enable_fallback=0)
+        session = onnxruntime.InferenceSession(data, options, providers=[(provider, settings)], enable_fallback=0)
     session.disable_fallback()
     return session
+
+
+def _refuse_run(*_: object) -> None:
+    """Stands in place of `run`, which would capture addresses that are free again afterwards, and replay them."""
+    raise RuntimeError(
+        "expected run_with_iobinding for a session that is captured as a CUDA graph, got run; open it with "
+        "EngineOptions(cuda_graph=False)"
+    )
 
 
 @contextlib.contextmanager

@@ -107,6 +107,7 @@ class StreamHealth:
         reasons: why, a sentence each.
         cameras: counts by camera.
         quiet_ms: by camera, since its last answer (ok or late), None where none came yet.
+        undelivered: results that a slow callback was not given; their frames are counted all the same.
         provider: that runs the model now.
         sha256: of the model file that runs now.
         can_roll_back: an older model stands ready.
@@ -116,6 +117,7 @@ class StreamHealth:
     reasons: tuple[str, ...]
     cameras: dict[str, CameraCounts]
     quiet_ms: dict[str, float | None]
+    undelivered: int
     provider: str
     sha256: str
     can_roll_back: bool

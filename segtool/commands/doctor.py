@@ -27,14 +27,17 @@ def doctor() -> None:
     show_table("machine", ("", ""), machine_rows(machine))
     show_table("versions", ("", ""), _version_rows(machine, train))
 
-    from runtime.engine.providers import (
-        usable_providers,  # after the tables: without an engine it raises what to install
-    )
+    from runtime.engine.nvidia import library_versions  # after the tables: without an engine it raises what to install
+    from runtime.engine.providers import usable_providers
 
     statuses = usable_providers()
     show_table(
         "providers", ("", "runs", ""), [(each.name, "yes" if each.usable else "no", each.reason) for each in statuses]
     )
+    # of the libraries that those tests have loaded
+    libraries = library_versions()
+    if libraries:
+        show_table("CUDA libraries", ("", ""), list(libraries.items()))
     for line in advice(machine, train, statuses):
         say(line)
 

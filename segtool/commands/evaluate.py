@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from benchmarks.sized_frames import Predict
-    from runtime.metrics import Scores
     from trainer.data.dataset import Dataset
+    from trainer.data.label_space import LabelSpace
+    from trainer.tally import Tally
 
 SCHEMA_VERSION = 1
 
@@ -21,7 +22,7 @@ EXAMPLES = """\b
 Examples:
   segtool eval runs/a cityscapes_pairs.zip
   segtool eval runs/a cityscapes_pairs.zip --flip --scales 0.75,1,1.25
-  segtool eval runs/a/model.fp16.onnx cityscapes_pairs.zip --json eval.json
+  segtool eval runs/a/model.fp16.onnx cityscapes_pairs.zip --json eval.json --confusion eval.png
   segtool eval runs/a/model.onnx cityscapes_pairs.zip --provider cpu --split train --robustness
 
 Scores are at the size of the label map (a RUN's is the network's), from one confusion matrix of the whole split; a
@@ -30,7 +31,7 @@ For a FILE.onnx of a camera each picture is turned into what that camera deliver
 the crop, the only part that is labelled."""
 
 Sizes = tuple[tuple[int, int], tuple[int, int]]  # height and width of the image and of the labels
-Scored = tuple["Scores", tuple[str, ...], dict[str, object]]  # scores, class names, what the record says beside them
+Scored = tuple["Tally", "LabelSpace", dict[str, object]]  # counts, classes, what the record says beside them
 
 
 @click.command("eval", epilog=EXAMPLES, short_help="Score a run or a model file on a data set.")
@@ -45,7 +46,17 @@ Scored = tuple["Scores", tuple[str, ...], dict[str, object]]  # scores, class na
 )
 @click.option("--by-size", is_flag=True, help="Also recall and IoU of small, medium and large objects of each class.")
 @click.option(
-    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the scores there."
+    "--confusion",
+    metavar="FILE.png",
+    type=click.Path(path_type=Path),
+    help="Also draw the confusion matrix: for each class, what its pixels were taken for.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also write the scores and the confusion matrix there.",
 )
 def evaluate(
     *,
@@ -57,40 +68,57 @@ def evaluate(
     scales: tuple[float, ...] | None,
     robustness: bool,
     by_size: bool,
+    confusion: Path | None,
     json_file: Path | None,
 ) -> None:
     """Score a training run (its best checkpoint, needs torch) or a model file (no torch) on DATA."""
-    from benchmarks.accuracy import SCORE_COLUMNS, score_record, score_rows
+    from benchmarks.accuracy import SCORE_COLUMNS, score_rows
     from runtime.errors import DataError
     from segtool.console import say, show_table
-    from trainer.json_file import write_json
 
     views = flip or scales is not None
     extras = tuple(name for name, asked in {"robustness": robustness, "by_size": by_size}.items() if asked)
-    _require_sense(subject, provider, views=views, extras=extras)
+    _require_sense(subject, provider, confusion, views=views, extras=extras)
     if not subject.is_dir():
-        result, classes, facts = _score_file(subject, data, split, provider or "auto", extras)
+        tally, space, facts = _score_file(subject, data, split, provider or "auto", extras)
     elif views:
-        result, classes, facts = _score_views(subject, data, split, flip=flip, scales=scales or (1.0,))
+        tally, space, facts = _score_views(subject, data, split, flip=flip, scales=scales or (1.0,))
     else:
-        result, classes, facts = _score_run(subject, data, split, extras)
+        tally, space, facts = _score_run(subject, data, split, extras)
+    result = tally.scores()
     if not result.pixels:
         raise DataError(f"{data}: expected labelled pixels in split {split}, found none; try segtool data inspect")
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "eval",
-        **facts,
-        "data": data.name,
-        "split": split,
-        **score_record(result, classes),
-    }
-    show_table(f"{subject} on {data}, {split}", SCORE_COLUMNS, score_rows(result, classes))
+    title = f"{subject} on {data}, {split}"
+    show_table(title, SCORE_COLUMNS, score_rows(result, tuple(space.classes)))
     say(f"pixel accuracy {100 * result.pixel_accuracy:.2f} % of {result.pixels:,} valid pixels")
-    if json_file is not None:  # last: a full disk must not lose what was measured
-        write_json(json_file, record)
+    say(f"{tally.invalid_frames:,} of {tally.frames:,} frames have a pixel without a valid answer (255)")
+    _write_files(tally, space, {**facts, "data": data.name, "split": split}, title, confusion, json_file)
 
 
-def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: tuple[str, ...]) -> None:
+def _write_files(
+    tally: "Tally",
+    space: "LabelSpace",
+    facts: dict[str, object],
+    title: str,
+    confusion: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Writes what was asked for; last of all, so that a full disk does not lose what was measured."""
+    from benchmarks.accuracy import tally_record
+    from benchmarks.confusion_picture import draw_confusion
+    from runtime.files import write_whole
+    from trainer.json_file import write_json
+
+    if json_file is not None:
+        counted = tally_record(tally, tuple(space.classes))
+        write_json(json_file, {"schema_version": SCHEMA_VERSION, "kind": "eval", **facts, **counted})
+    if confusion is not None:
+        write_whole(confusion, draw_confusion(tally.confusion, space, title=title))
+
+
+def _require_sense(
+    subject: Path, provider: str | None, confusion: Path | None, *, views: bool, extras: tuple[str, ...]
+) -> None:
     """Refuses options that do not go with the subject or with each other.
 
     Raises:
@@ -99,6 +127,8 @@ def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: 
     """
     from runtime.errors import ModelFileError, UsageError
 
+    if confusion is not None and confusion.suffix.lower() != ".png":
+        raise UsageError(f"--confusion {confusion}: the picture is a PNG, got {confusion.name!r}; name it FILE.png")
     if not subject.exists():
         raise ModelFileError(f"{subject}: expected a run's folder or a FILE.onnx, found nothing there; check the path")
     if subject.is_dir() and provider is not None:
@@ -118,32 +148,28 @@ def _require_sense(subject: Path, provider: str | None, *, views: bool, extras: 
 
 
 def _score_run(run: Path, data: Path, split: str, extras: tuple[str, ...]) -> Scored:
-    from trainer.evaluate import evaluate_run  # imports torch: after what needs none
+    from trainer.evaluate import evaluate_run, frame_labels, open_run  # imports torch: after what needs none
 
-    result, classes = evaluate_run(run, data, split)
-    facts: dict[str, object] = {"run": run.name}
-    if extras:
-        from trainer.data.dataset import open_dataset
-        from trainer.evaluate import frame_labels, load_trained
-
-        trained = load_trained(run / "best.safetensors")
-        dataset = open_dataset(data, trained.label_space)
-        size = (trained.config.height_px, trained.config.width_px)
-        facts.update(_extras(extras, frame_labels(trained), dataset, (size, size), split))
-    return result, classes, facts
+    trained, dataset = open_run(run, data)
+    tally = evaluate_run(trained, dataset, split)
+    size = (trained.config.height_px, trained.config.width_px)
+    more = _extras(extras, frame_labels(trained), dataset, (size, size), split)
+    return tally, dataset.label_space, {"run": run.name, **more}
 
 
 def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple[float, ...]) -> Scored:
     from segtool.console import show_table
-    from trainer.evaluate import evaluate_views
+    from trainer.evaluate import evaluate_views, open_run
     from trainer.views import Views
 
     views = Views(flip=flip, scales=scales)
-    done = evaluate_views(run, data, split, views)
+    trained, dataset = open_run(run, data)
+    done = evaluate_views(trained, dataset, split, views)
+    plain_iou, averaged_iou = done.plain.scores().mean_iou, done.averaged.scores().mean_iou
     name = f"scales {', '.join(f'{scale:g}' for scale in scales)}{', mirrored too' if flip else ''}"
     rows = [
-        ("one view", 1, f"{done.plain.mean_iou:.4f}", f"{done.plain_ms:.1f}", "1.0"),
-        (name, views.count, f"{done.averaged.mean_iou:.4f}", f"{done.averaged_ms:.1f}", f"{done.cost:.1f}"),
+        ("one view", 1, f"{plain_iou:.4f}", f"{done.plain_ms:.1f}", "1.0"),
+        (name, views.count, f"{averaged_iou:.4f}", f"{done.averaged_ms:.1f}", f"{done.cost:.1f}"),
     ]
     show_table("what averaging gives, and costs", ("views", "runs", "mean IoU", "ms/frame", "times the cost"), rows)
     facts: dict[str, object] = {
@@ -151,9 +177,9 @@ def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple
         "flip": flip,
         "scales": list(scales),
         "ms_per_frame": done.averaged_ms,
-        "one_view": {"mean_iou": done.plain.mean_iou, "ms_per_frame": done.plain_ms},
+        "one_view": {"mean_iou": plain_iou, "ms_per_frame": done.plain_ms},
     }
-    return done.averaged, done.classes, facts
+    return done.averaged, dataset.label_space, facts
 
 
 def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple[str, ...]) -> Scored:
@@ -174,7 +200,7 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
                 "once; give a file exported with --batch 1"
             )
         dataset = open_dataset(data, spec.label_space)
-        result = evaluate_file(segmenter, dataset, split)
+        tally = evaluate_file(segmenter, dataset, split)
         facts: dict[str, object] = {
             "file": file.name,
             "sha256": segmenter.sha256,
@@ -191,7 +217,7 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
 
         sizes = (picture_size(spec), spec.labels_shape)
         facts.update(_extras(extras, predict, dataset, sizes, split))
-    return result, tuple(spec.classes), facts
+    return tally, dataset.label_space, facts
 
 
 def _extras(

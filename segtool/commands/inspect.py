@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from runtime.engine.placement import Placement
     from runtime.model_file import ModelFile
     from runtime.onnx_file import OnnxStructure, TensorInfo
     from runtime.spec import ModelSpec
@@ -19,13 +20,18 @@ EXAMPLES = """\b
 Examples:
   segtool inspect runs/a/model.onnx
   segtool inspect runs/a/model.fp16.onnx --nodes
-  segtool inspect runs/a/model.fp16.onnx | grep sha256"""
+  segtool inspect runs/a/model.fp16.onnx | grep sha256
+  segtool inspect runs/a/model.fp16.onnx --provider cuda"""
 
 
 @click.command(epilog=EXAMPLES, short_help="Check a model file and show what is in it.")
 @click.argument("file", metavar="FILE.onnx", type=click.Path(path_type=Path))
 @click.option("--nodes", is_flag=True, help="Also list every node with what it takes and gives, in the file's order.")
-def inspect(file: Path, nodes: bool) -> None:
+@click.option(
+    "--provider", help="Also open the file there (cuda, cpu ...), and show what runs where: whole, or not at all."
+)
+@click.option("--cache", metavar="FOLDER", type=click.Path(path_type=Path), help="Of engines, for --provider tensorrt.")
+def inspect(file: Path, nodes: bool, provider: str | None, cache: Path | None) -> None:
     """Check FILE.onnx and show its spec, seal, inputs and outputs, nodes, bytes and proof.
 
     A file that is altered, truncated or not ours ends with exit code 4.
@@ -42,10 +48,33 @@ def inspect(file: Path, nodes: bool) -> None:
     if spec.numerics:
         show_table("numerics", ("", ""), _mapping_rows(spec.numerics))
     show_table("inputs and outputs", ("", "name", "type", "shape"), _tensor_rows(model.structure))
-    show_table("classes", ("id", "name", "colour"), _class_rows(spec))
+    show_table("classes", ("id", "name", "colour", "expected"), _class_rows(spec))
     show_table("nodes", ("op", "count", "bytes of weights"), _op_rows(model.structure))
     if nodes:
         show_table("every node", ("op", "name", "takes", "gives"), _node_rows(model.structure))
+    if provider is not None:
+        placement = _placement(file, provider, cache)
+        show_table(f"placement on {placement.provider}", ("", ""), _placement_rows(placement))
+
+
+def _placement(file: Path, provider: str, cache: Path | None) -> "Placement":
+    from runtime.options import EngineOptions
+    from runtime.segmenter import Segmenter
+
+    with Segmenter(file, provider, options=EngineOptions(engine_cache=cache)) as segmenter:
+        return segmenter.placement()
+
+
+def _placement_rows(placement: "Placement") -> list[tuple[str, object]]:
+    nodes: Mapping[str, object] = {"any": "not told"} if placement.nodes is None else placement.nodes
+    return [
+        *((f"nodes on {name}", count) for name, count in nodes.items()),
+        ("nodes in half precision", placement.half_nodes),
+        ("CUDA graph", placement.cuda_graph),
+        ("versions", _line(placement.versions)),
+        ("sha256", placement.sha256),
+        *(("note", note) for note in placement.notes),
+    ]
 
 
 def _file_rows(model: "ModelFile", seal: str) -> list[tuple[str, str]]:
@@ -70,6 +99,7 @@ def _spec_rows(spec: "ModelSpec") -> list[tuple[str, str]]:
         ("network", f"{spec.width_px}x{spec.height_px}, {spec.precision}"),
         ("labels", f"{width_px}x{height_px}{enlarged}"),
         ("confidence", _line(spec.confidence)),
+        ("expected", _expectation(spec)),
         ("label space", f"{spec.label_space}, {len(spec.classes)} classes, ignore id {spec.ignore_id}"),
         ("mean, std", f"{_numbers(spec.mean)}, {_numbers(spec.std)} (inside the graph)"),
         ("producer", _line(spec.producer)),
@@ -93,6 +123,14 @@ def _camera_rows(spec: "ModelSpec") -> list[tuple[str, str]]:
         rows.append(("crop", f"{width}x{height} from x {x}, y {y}: the network sees nothing else"))
     how = "none" if camera.resize == "none" else f"{spec.resize}, in the graph by {camera.resize}"
     return [*rows, ("resize", how)]
+
+
+def _expectation(spec: "ModelSpec") -> str:
+    expected: Any = spec.expected
+    if expected is None:
+        return "-"
+    unsure = "" if expected["unsure"] is None else f", of unsure pixels up to {expected['unsure']:.3f}"
+    return f"shares of a frame as in {expected['frames']}{unsure}; of each class below"
 
 
 def _golden_rows(model: "ModelFile") -> list[tuple[str, str]]:
@@ -137,10 +175,12 @@ def _tensor_rows(structure: "OnnxStructure") -> list[tuple[str, str, str, str]]:
     return [*(row("input", each) for each in structure.inputs), *(row("output", each) for each in structure.outputs)]
 
 
-def _class_rows(spec: "ModelSpec") -> list[tuple[int, str, str]]:
+def _class_rows(spec: "ModelSpec") -> list[tuple[int, str, str, str]]:
+    shares: Any = spec.expected["shares"] if spec.expected is not None else {}
+    ranges = ["{:.3f} to {:.3f}".format(*shares[name]) if name in shares else "-" for name in spec.classes]
     return [
-        (index, name, "#{:02x}{:02x}{:02x}".format(*colour))
-        for index, (name, colour) in enumerate(zip(spec.classes, spec.palette, strict=True))
+        (index, name, "#{:02x}{:02x}{:02x}".format(*colour), expected)
+        for index, (name, colour, expected) in enumerate(zip(spec.classes, spec.palette, ranges, strict=True))
     ]
 
 

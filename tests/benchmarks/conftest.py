@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from runtime.frames import check_frame
+from runtime.options import EngineOptions
 from runtime.spec import ModelSpec
 
 
@@ -17,7 +18,7 @@ class StubSegmenter:
     def __init__(self, schedule_ms: Sequence[float], spec: ModelSpec) -> None:
         self.spec = spec
         self.provider = "cpu"
-        self.threads = None
+        self.options = EngineOptions()
         self.sha256 = "ab" * 32
         self.schedule_ms = list(schedule_ms)
         self.seen: list[np.ndarray] = []

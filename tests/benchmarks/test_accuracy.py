@@ -1,12 +1,13 @@
 """Scores of a hand-made data set, by hand."""
 
 import math
+import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import evaluate_file, score_record, score_rows
+from benchmarks.accuracy import evaluate_file, score_rows, tally_record
 from runtime.camera import CameraSpec
 from runtime.errors import DataError, SpecError
 from trainer.data.dataset import Frame
@@ -36,7 +37,7 @@ def segmenter(stub_segmenter):
 
 def test_evaluate_file_over_two_frames_scores_one_matrix(segmenter):
     frames = [([[0, 0], [1, 1]], [[0, 0], [1, 0]]), ([[255, 1], [1, 1]], [[0, 255], [1, 1]])]
-    result = evaluate_file(segmenter, dataset_of(frames))
+    result = evaluate_file(segmenter, dataset_of(frames)).scores()
     # truth road: 4 pixels, 2 right, 1 as sky, 1 as 255 (wrong); truth sky: 3 pixels, all right; one pixel ignored
     assert result.iou[0] == pytest.approx(2 / 4)
     assert result.iou[1] == pytest.approx(3 / 4)
@@ -48,14 +49,14 @@ def test_evaluate_file_over_two_frames_scores_one_matrix(segmenter):
 
 def test_evaluate_file_of_a_larger_frame_scores_at_the_networks_size(segmenter):
     large = np.repeat(np.repeat([[0, 0], [1, 1]], 3, axis=0), 3, axis=1)
-    assert evaluate_file(segmenter, dataset_of([(large, large)])).pixels == 4
+    assert evaluate_file(segmenter, dataset_of([(large, large)])).scores().pixels == 4
 
 
 @pytest.mark.parametrize("batch", [2, 3])
 def test_evaluate_file_for_batches_scores_every_frame_once(stub_segmenter, batch):
     segmenter = stub_segmenter(classes=CLASSES, label_space="three", height_px=2, width_px=2, batch=batch)
     frames = [([[label] * 2] * 2, [[truth] * 2] * 2) for label, truth in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 255))]
-    result = evaluate_file(segmenter, dataset_of(frames))
+    result = evaluate_file(segmenter, dataset_of(frames)).scores()
     assert result.pixels == 16  # four frames that count; the rows that fill the last batch do not
     assert result.iou.tolist() == pytest.approx([4 / 8, 4 / 8, 1])
 
@@ -65,7 +66,7 @@ def test_evaluate_file_of_a_camera_compares_at_the_size_of_its_labels(stub_segme
     changes = {"height_px": 2, "width_px": 4, "camera": camera}
     segmenter = stub_segmenter(classes=CLASSES, label_space="three", **changes)
     frames = [([[0, 1, 2, 2]] * 2, [[0, 1, 2, 0]] * 2)]
-    result = evaluate_file(segmenter, dataset_of(frames))
+    result = evaluate_file(segmenter, dataset_of(frames)).scores()
     assert result.pixels == 8
     assert result.iou.tolist() == pytest.approx([2 / 4, 1, 2 / 4])
 
@@ -81,13 +82,48 @@ def test_evaluate_file_of_an_absent_split_is_refused(segmenter):
 
 
 def test_score_rows_and_record_of_an_absent_class_show_no_number(segmenter):
-    result = evaluate_file(segmenter, dataset_of([([[0, 0], [1, 1]], [[0, 0], [1, 1]])]))
-    assert score_rows(result, CLASSES) == [
+    tally = evaluate_file(segmenter, dataset_of([([[0, 0], [1, 1]], [[0, 0], [1, 1]])]))
+    assert score_rows(tally.scores(), CLASSES) == [
         ("road", "1.0000", "1.0000", "1.0000"),
         ("sky", "1.0000", "1.0000", "1.0000"),
         ("car", "-", "-", "-"),
         ("mean of 2", "1.0000", "1.0000", "-"),
     ]
-    record = score_record(result, CLASSES)
+    record = tally_record(tally, CLASSES)
     assert record["classes"]["car"] == {"iou": None, "dice": None, "accuracy": None}
     assert (record["mean_iou"], record["averaged_classes"], record["pixels"]) == (1.0, 2, 4)
+
+
+def test_tally_record_keeps_the_matrix_and_the_frames_without_an_answer(segmenter):
+    frames = [([[0, 2], [1, 1]], [[0, 0], [1, 2]]), ([[0, 1], [255, 1]], [[0, 1], [2, 255]])]
+    record = tally_record(evaluate_file(segmenter, dataset_of(frames)), CLASSES)
+    assert record["confusion"] == {
+        "truth": ["road", "sky", "car"],
+        "predicted": ["road", "sky", "car", None],
+        "pixels": [[2, 0, 1, 0], [0, 2, 0, 0], [0, 1, 0, 1]],
+    }
+    assert (record["frames"], record["invalid_frames"]) == (2, 1)
+
+
+def test_evaluate_file_decodes_in_a_thread_of_its_own(segmenter):
+    frames, threads = [([[0] * 2] * 2,) * 2] * 3, []
+    dataset = dataset_of(frames)
+    plain = dataset.read
+    dataset.read = lambda split, index: threads.append(threading.current_thread()) or plain(split, index)
+    assert evaluate_file(segmenter, dataset).frames == 3
+    assert threading.main_thread() not in threads
+    assert len(threads) == 3
+
+
+def test_evaluate_file_of_a_damaged_frame_says_so(segmenter):
+    dataset = dataset_of([([[0] * 2] * 2,) * 2] * 3)
+    plain = dataset.read
+
+    def read(split, index):
+        if index == 1:
+            raise DataError("val/1.jpg is cut short")
+        return plain(split, index)
+
+    dataset.read = read
+    with pytest.raises(DataError, match=r"val/1\.jpg is cut short"):
+        evaluate_file(segmenter, dataset)

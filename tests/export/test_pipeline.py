@@ -25,6 +25,7 @@ from export.settings import CameraRequest
 from runtime.errors import CheckpointError, DataError, GateError, StorageError, UsageError
 from runtime.segmenter import Segmenter
 from runtime.selftest import self_test
+from runtime.stream.plausibility import Plausibility
 from trainer.data.camera_frames import as_camera_frame
 from trainer.data.dataset import open_dataset
 from trainer.evaluate import load_trained
@@ -103,6 +104,30 @@ def test_export_onnx_spec_says_what_was_trained_and_proven(exported: Exported, t
     assert (spec.numerics is None) == (kind in ("fp32", "camera"))
     moved = [{"name": "least_frames", "default": 100, "used": 4}] if kind == "int8" else []
     assert spec.parity["gates_changed"] == moved
+
+
+def test_export_onnx_spec_expects_what_the_file_answered_in_its_proof(exported: Exported, pairs: Path) -> None:
+    data = open_dataset(pairs)
+    with Segmenter(exported[1].model, "cpu") as segmenter:
+        spec = segmenter.spec
+        images = [as_camera_frame(data.read("val", index).image_hwc, spec) for index in range(4)]
+        results = [segmenter.segment(image if spec.batch == 1 else np.stack([image] * spec.batch)) for image in images]
+    # so small a label map is counted whole
+    labels = np.stack([result.labels.reshape(spec.batch, -1)[0] for result in results])
+    assert (spec.expected["frames"], list(spec.expected["shares"])) == (4, list(spec.classes))
+    for label, name in enumerate(spec.classes):
+        shares = (labels == label).mean(axis=1)
+        assert spec.expected["shares"][name] == pytest.approx([shares.min(), shares.max()], abs=1e-4)
+    if spec.confidence is None:
+        assert spec.expected["unsure"] is None
+    else:
+        confidence = np.stack([result.confidence[0] for result in results])
+        assert spec.expected["unsure"] == pytest.approx((confidence < 128).mean(axis=(1, 2)).max(), abs=1e-4)
+    # and so its own frames of the proof are never odd to it
+    hook = Plausibility(spec)
+    for image, result in zip(images, results, strict=True):
+        confidence = None if result.confidence is None else result.confidence.reshape(-1, *spec.labels_shape)[0]
+        assert hook.flags(image, result.labels.reshape(-1, *spec.labels_shape)[0], confidence) == ()
 
 
 def test_export_onnx_file_holds_no_path_of_this_machine(exported: Exported, pairs: Path) -> None:

@@ -67,9 +67,9 @@ def test_check_golden_frames_named_and_absent_are_refused(make_proto) -> None:
 
 
 def test_check_spec_of_a_newer_schema_is_refused_by_number(make_proto, make_spec) -> None:
-    newer = make_spec().to_json().replace('"schema_version": 2', '"schema_version": 9')
+    newer = make_spec().to_json().replace('"schema_version": 3', '"schema_version": 9')
     with pytest.raises(
-        SpecError, match="file: expected a spec of schema 2, got schema 9, from a newer segtool; update"
+        SpecError, match="file: expected a spec of schema 3, got schema 9, from a newer segtool; update"
     ):
         check_model_bytes(sealed(set_spec(make_proto(), newer)), "file")
 

@@ -86,6 +86,6 @@ def test_examples_in_docstrings_run(beside_a_model: Path, name: str) -> None:
 
 def test_examples_in_the_readme_run(beside_a_model: Path, frame: np.ndarray) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "runtime" / "README.md").read_text(), re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 11
     for block in blocks:
         exec(compile(block, "runtime/README.md", "exec"), {"camera": [frame, frame]})  # noqa: S102  # our own README

@@ -2,13 +2,14 @@
 
 import json
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from runtime.metrics import scores
 from segtool.__main__ import run
+from trainer.tally import Tally
 
 # truth: 8 road, 7 building, 1 sign; the file calls the 8 road, the other 8 building
 ROAD, BUILDING, SIGN = 1.0, 7 / 8, 0.0
@@ -30,6 +31,23 @@ def test_eval_of_a_file_writes_the_scores_worked_out_by_hand(model_file, pairs_f
     assert "mean of 3" in table
     assert "0.8750" in table
     assert "pixel accuracy 93.75 % of 16 valid pixels" in table
+    assert "0 of 1 frames have a pixel without a valid answer (255)" in table
+    assert record["confusion"]["truth"] == list(record["classes"])
+    pixels = dict(zip(record["confusion"]["truth"], record["confusion"]["pixels"], strict=True))
+    assert (pixels["flat"][:2], pixels["construction"][:2], pixels["object"][:2]) == ([8, 0], [0, 7], [0, 1])
+
+
+def test_eval_with_a_confusion_picture_draws_it_without_torch(segtool_process, model_file, pairs_folder, tmp_path):
+    file = tmp_path / "e.png"
+    done = segtool_process("eval", model_file, pairs_folder, "--confusion", file, blocked=("torch", "onnx"))
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(file) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "RGB")
+
+
+def test_eval_with_a_confusion_picture_of_another_kind_is_refused(model_file, pairs_folder, tmp_path, capsys):
+    assert run(["eval", str(model_file), str(pairs_folder), "--confusion", str(tmp_path / "e.svg")]) == 2
+    assert "the picture is a PNG, got 'e.svg'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -82,23 +100,54 @@ def test_eval_of_neither_over_views_says_that_nothing_is_there(pairs_folder, tmp
     assert "absent: expected" in capsys.readouterr().err
 
 
-def test_eval_of_a_run_prints_what_the_trainer_counts(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def stand_in_trainer(monkeypatch):
+    """A trainer whose network takes a quarter of the road for sky; returns what it was asked."""
     asked = []
+    space = SimpleNamespace(classes=("road", "sky"), palette=((128, 64, 128), (70, 130, 180)))
+    trained = SimpleNamespace(config=SimpleNamespace(height_px=4, width_px=4))
 
-    def evaluate_run(folder, dataset, split):
-        asked.append((folder, dataset, split))
-        return scores(np.array([[3, 1, 0], [0, 4, 0]], np.int64)), ("road", "sky")
+    def open_run(folder, data):
+        asked.append((folder, data))
+        return trained, SimpleNamespace(label_space=space)
+
+    def evaluate_run(network, dataset, split):
+        asked.append((network, split))
+        tally = Tally(2)
+        truth = np.repeat(np.array([0, 1], np.uint8), 4).reshape(1, 2, 4)
+        predicted = truth.copy()
+        predicted[0, 0, 0] = 1
+        tally.add(truth, predicted)
+        return tally
 
     stand_in = ModuleType("trainer.evaluate")
-    stand_in.evaluate_run = evaluate_run
+    stand_in.open_run, stand_in.evaluate_run, stand_in.frame_labels = open_run, evaluate_run, id
     monkeypatch.setitem(sys.modules, "trainer.evaluate", stand_in)
-    data, file = tmp_path / "data.zip", tmp_path / "e.json"
-    assert run(["eval", str(tmp_path), str(data), "--split", "train", "--json", str(file)]) == 0
-    assert asked == [(tmp_path, data, "train")]
+    return asked
+
+
+def test_eval_of_a_run_prints_what_the_trainer_counts(stand_in_trainer, tmp_path, capsys):
+    data, file, drawn = tmp_path / "data.zip", tmp_path / "e.json", tmp_path / "e.PNG"
+    arguments = ["--split", "train", "--json", str(file), "--confusion", str(drawn)]
+    assert run(["eval", str(tmp_path), str(data), *arguments]) == 0
+    assert stand_in_trainer[0] == (tmp_path, data)
+    assert stand_in_trainer[1][1] == "train"
     record = json.loads(file.read_text())
     assert record["run"] == tmp_path.name
     assert record["classes"]["road"]["iou"] == 3 / 4
+    assert record["confusion"]["pixels"] == [[3, 1, 0], [0, 4, 0]]
+    assert (record["frames"], record["invalid_frames"]) == (1, 0)
     assert "0.8000" in capsys.readouterr().out  # sky: 4 of 5
+    with Image.open(drawn) as picture:
+        assert picture.format == "PNG"
+
+
+def test_eval_of_a_run_with_extras_opens_run_and_data_once(stand_in_trainer, monkeypatch, tmp_path):
+    measured = []
+    monkeypatch.setattr("segtool.commands.evaluate._extras", lambda extras, *_: measured.append(extras) or {})
+    assert run(["eval", str(tmp_path), str(tmp_path), "--by-size", "--robustness"]) == 0
+    assert measured == [("robustness", "by_size")]
+    assert len(stand_in_trainer) == 2
 
 
 def test_eval_of_a_run_on_a_provider_is_refused(tmp_path, capsys):

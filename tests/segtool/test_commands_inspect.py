@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from segtool.__main__ import run
+from trainer.data.label_space import label_space
 
 
 def test_inspect_shows_what_the_file_holds(model_file, capsys):
@@ -28,7 +29,8 @@ def test_inspect_shows_what_the_file_holds(model_file, capsys):
     assert "format IR version 10, opset ai.onnx 18" in shown
     assert "input image uint8 [1, 4, 4, 3]" in shown
     assert "output labels uint8 [1, 4, 4]" in shown
-    assert "0 flat #804080" in shown
+    assert "expected -" in shown
+    assert "0 flat #804080 -" in shown
     assert "run by hand" in shown
     assert "labels.agreement 1" in shown
 
@@ -43,12 +45,16 @@ def test_inspect_of_a_file_without_proof_says_so(write_model, capsys):
 def test_inspect_of_a_camera_file_shows_camera_confidence_golden_frames_and_numerics(write_camera_model, capsys):
     changes = {"crop": (0, 2, 4, 4), "batch": 2, "confidence": {"temperature": 1.25, "error_after": 0.01}}
     golden = {"frames": 2, "source": "noise", "agreement": {"cpu": 0.999, "*": 0.99}}
-    file = write_camera_model(golden=golden, numerics={"kept": ["conv_3"]}, **changes)
+    shares = {name: [0.25, 0.5] for name in label_space("categories").classes}
+    expected = {"frames": 200, "shares": shares, "unsure": 0.074}
+    file = write_camera_model(golden=golden, expected=expected, numerics={"kept": ["conv_3"]}, **changes)
     assert run(["inspect", str(file), "--nodes"]) == 0
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "frame 4x6 bgr, uint8 [6, 4, 3], batch 2" in shown
     assert "crop 4x4 from x 0, y 2: the network sees nothing else" in shown
     assert "confidence temperature 1.25, error_after 0.01" in shown
+    assert "expected shares of a frame as in 200, of unsure pixels up to 0.074; of each class below" in shown
+    assert "0 flat #804080 0.250 to 0.500" in shown
     assert any(line.startswith("golden frames 2 of noise, ") for line in shown)
     assert any(line.endswith("bytes; must agree: cpu 0.999, others 0.99") for line in shown)
     assert "kept ['conv_3']" in shown

@@ -8,7 +8,7 @@ from runtime.errors import DataError
 from trainer.checkpoint import MODEL, Checkpoint, save_checkpoint
 from trainer.data.augment import fit
 from trainer.data.dataset import open_dataset
-from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained, require_classes
+from trainer.evaluate import evaluate_run, evaluate_views, frame_labels, load_trained, open_run, require_classes
 from trainer.networks.unet import UNet, UNetConfig
 from trainer.settings.config import TrainConfig
 from trainer.state import describe_classes
@@ -40,33 +40,34 @@ def test_evaluate_run_on_data_whose_classes_mean_something_else_is_refused(
         require_classes(open_dataset(camvid_folder), trained)
     monkeypatch.setattr("trainer.evaluate.open_dataset", lambda *_: open_dataset(camvid_folder))
     with pytest.raises(DataError, match=r"expected the run's classes flat"):
-        evaluate_run(untrained, pairs)
+        open_run(untrained, pairs)
 
 
 def test_evaluate_views_one_view_scores_as_the_network_does(untrained: Path, pairs: Path) -> None:
-    scores, classes = evaluate_run(untrained, pairs)
-    done = evaluate_views(untrained, pairs, "val", Views())
-    assert done.classes == classes
-    np.testing.assert_array_equal(done.plain.iou, scores.iou)
-    np.testing.assert_array_equal(done.averaged.iou, scores.iou)
+    trained, source = open_run(untrained, pairs)
+    tally = evaluate_run(trained, source)
+    done = evaluate_views(trained, source, "val", Views())
+    np.testing.assert_array_equal(done.plain.confusion, tally.confusion)
+    np.testing.assert_array_equal(done.averaged.confusion, tally.confusion)
+    assert tally.frames == done.averaged.frames == len(source.splits["val"])
 
 
 def test_evaluate_views_more_views_change_the_answer_and_cost_time(untrained: Path, pairs: Path) -> None:
-    done = evaluate_views(untrained, pairs, "val", Views(flip=True, scales=(0.75, 1.0, 1.25)))
-    assert not np.array_equal(done.plain.iou, done.averaged.iou)
-    assert done.plain.pixels == done.averaged.pixels
+    done = evaluate_views(*open_run(untrained, pairs), "val", Views(flip=True, scales=(0.75, 1.0, 1.25)))
+    assert not np.array_equal(done.plain.confusion, done.averaged.confusion)
+    assert done.plain.confusion.sum() == done.averaged.confusion.sum()
     assert done.cost > 2  # six runs of the network
     assert done.cost == done.averaged_ms / done.plain_ms
 
 
 def test_evaluate_views_absent_split_is_named(untrained: Path, pairs: Path) -> None:
     with pytest.raises(DataError, match="no frames in split 'test'"):
-        evaluate_views(untrained, pairs, "test", Views())
+        evaluate_views(*open_run(untrained, pairs), "test", Views())
 
 
 def test_frame_labels_counts_as_the_evaluation_does(untrained: Path, pairs: Path) -> None:
-    scores, _ = evaluate_run(untrained, pairs)
-    source, predict = open_dataset(pairs, "categories"), frame_labels(load_trained(untrained / "best.safetensors"))
+    trained, source = open_run(untrained, pairs)
+    scores, predict = evaluate_run(trained, source).scores(), frame_labels(trained)
     right = 0
     for index in range(len(source.splits["val"])):
         frame = fit(source.read("val", index), 64, 64)

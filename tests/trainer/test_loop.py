@@ -9,7 +9,7 @@ import torch
 from runtime.errors import DataError, UsageError
 from trainer.checkpoint import MODEL, load_checkpoint
 from trainer.data.dataset import open_dataset
-from trainer.evaluate import evaluate_run
+from trainer.evaluate import evaluate_run, open_run
 from trainer.learning.optimise import OptimiserConfig
 from trainer.loop import fit
 from trainer.networks.catalogue import build_network
@@ -68,7 +68,7 @@ def test_fit_best_is_the_epoch_with_the_highest_mean_iou(pairs: Path, trained_ru
     best = max(lines, key=lambda line: line["mean_iou"])
     record = load_checkpoint(trained_run / "best.safetensors").record
     assert (record["epoch"], record["best_mean_iou"]) == (best["epoch"], best["mean_iou"])
-    scores, _ = evaluate_run(trained_run, pairs)
+    scores = evaluate_run(*open_run(trained_run, pairs)).scores()
     assert scores.mean_iou == pytest.approx(best["mean_iou"], abs=1e-3)  # read back, rebuilt and scored again
 
 
@@ -163,7 +163,7 @@ def test_fit_average_is_what_best_holds_and_validation_scored(pairs: Path, tmp_p
     last = load_checkpoint(tmp_path / "run" / "last.safetensors")
     assert not same(last.part(MODEL), last.validated())
     assert same(weights(tmp_path / "run", "best"), last.validated())
-    scores, _ = evaluate_run(tmp_path / "run", pairs)
+    scores = evaluate_run(*open_run(tmp_path / "run", pairs)).scores()
     assert scores.mean_iou == last.record["best_mean_iou"]
 
 
@@ -285,4 +285,4 @@ def test_fit_init_starts_from_another_runs_weights(pairs: Path, trained_run: Pat
 
 def test_evaluate_run_absent_split_is_named(pairs: Path, trained_run: Path) -> None:
     with pytest.raises(DataError, match="has no frames in split 'test'"):
-        evaluate_run(trained_run, pairs, "test")
+        evaluate_run(*open_run(trained_run, pairs), "test")

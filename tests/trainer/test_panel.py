@@ -1,10 +1,10 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFont
 
 from trainer.data.label_space import label_space
-from trainer.panel import PanelRow, draw_panel
+from trainer.panel import PanelRow, draw_panel, fitted
 
 
 def panel(**changes: object) -> np.ndarray:
@@ -36,3 +36,13 @@ def test_draw_panel_19_classes_fit_the_width() -> None:
     row = PanelRow(image_hwc=np.zeros((64, 64, 3), np.uint8), truth_hw=np.zeros((64, 64), np.uint8))
     picture = np.asarray(Image.open(io.BytesIO(draw_panel([row], space, title="", iou=[0.123] * 19))))
     assert (picture[:, -2:] == 250).all()  # nothing runs over the right margin
+
+
+def test_fitted_long_text_keeps_both_ends() -> None:
+    font = ImageFont.load_default(15)
+    shown = fitted("val/" + "x" * 500 + "end.png", font, 200)
+    assert shown.startswith("val/")
+    assert shown.endswith("end.png")
+    assert "..." in shown
+    assert font.getlength(shown) <= 200
+    assert fitted("short", font, 200) == "short"

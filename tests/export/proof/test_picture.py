@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image
 
 from export.proof.picture import DIFFERS_COLOUR, ComparedFrame, WorstFrames, draw_picture
 from runtime.camera import CameraSpec
@@ -150,18 +150,6 @@ def test_draw_picture_caption_says_how_many_differ(monkeypatch: pytest.MonkeyPat
     )
     draw([row(differing=164)])
     assert "98.999% of labels agree, 164 of 16,384 pixels differ" in texts  # 16220 / 16384
-
-
-def test_draw_picture_long_text_keeps_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    from export.proof.picture import _fitted
-
-    font = ImageFont.load_default(15)
-    shown = _fitted("val/" + "x" * 500 + "end.png", font, 200)
-    assert shown.startswith("val/")
-    assert shown.endswith("end.png")
-    assert "..." in shown
-    assert font.getlength(shown) <= 200
-    assert _fitted("short", font, 200) == "short"
 
 
 def test_draw_picture_refuses_no_rows() -> None:

@@ -94,8 +94,6 @@ def test_reference_logit_that_is_not_finite_gives_255_and_no_confidence(
         ({"mean": (0.5, 0.5, 0.5)}, r"the run's mean 0.485, 0.456, 0.406, got 0.5, 0.5, 0.5"),
         ({"std": (0.2, 0.2, 0.2)}, r"the run's std .* got 0.2, 0.2, 0.2"),
         ({"width_px": 128}, r"the run's size 64, 64, got 128, 64"),
-        ({"confidence": {"temperature": 0}}, r"a temperature over 0, got 0"),
-        ({"confidence": {}}, r"a temperature over 0, got None"),
     ],
 )
 def test_reference_spec_of_another_run_is_refused(trained: TrainedNetwork, change: dict, says: str) -> None:

@@ -39,12 +39,12 @@ def test_run_with_device_memory_updates_it_before_each_run(session, make_spec, m
     asked = []
 
     def on_device(array: np.ndarray, device: str = "cpu", device_id: int = 0) -> onnxruntime.OrtValue:
-        asked.append(device)
+        asked.append((device, device_id))
         return real(array.copy() if device == "cuda" else array)
 
     monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", on_device)
-    bound = BoundSession(session, "cuda", make_spec())
-    assert asked == ["cuda", "cpu"]
+    bound = BoundSession(session, "tensorrt", make_spec(), 1)
+    assert asked == [("cuda", 1), ("cpu", 0)]
     out = np.empty((24, 32), np.uint8)
     for level in (0, 255):
         frame = np.full((24, 32, 3), level, np.uint8)

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
-from runtime.engine import providers
+from runtime.engine import opening, providers, session
+from runtime.engine.cuda_options import cuda_options
 from runtime.engine.libraries import driver_missing
-from runtime.options import EngineOptions
 from runtime.engine.probe import probe_model
 from runtime.engine.providers import PROVIDERS, open_session, precision_notes, usable_providers
 from runtime.errors import ModelFileError, ProviderUnavailable, UsageError
+from runtime.options import EngineOptions
 
 REPOSITORY = Path(__file__).parents[3]
 no_cuda = pytest.mark.skipif(not driver_missing("cuda"), reason="shows what happens where CUDA does not run")
@@ -38,10 +39,12 @@ class FakeSession:
 @pytest.fixture
 def cuda_stands_ready(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """ONNX Runtime lists CUDA, every library and the driver are there; a test then says what opening it does."""
-    monkeypatch.setattr(providers, "available", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
+    for module in (providers, opening):
+        monkeypatch.setattr(module, "available", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
     monkeypatch.setattr(providers, "driver_missing", lambda _: False)
-    monkeypatch.setattr(providers, "missing_libraries", lambda _: ())
-    monkeypatch.setattr(providers, "preload_libraries", lambda: None)
+    monkeypatch.setattr(opening, "missing_libraries", lambda _: ())
+    monkeypatch.setattr(opening, "preload_libraries", lambda: None)
+    monkeypatch.setattr(session, "Stream", lambda *_: SimpleNamespace(address=4096))
     return monkeypatch
 
 
@@ -105,7 +108,7 @@ def test_providers_that_do_not_run_leave_stdout_and_stderr_empty() -> None:
 
 
 def test_open_session_provider_not_built_in_names_the_package(tiny_model_bytes: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(providers, "available", lambda: ("AzureExecutionProvider", "CPUExecutionProvider"))
+    monkeypatch.setattr(opening, "available", lambda: ("AzureExecutionProvider", "CPUExecutionProvider"))
     with pytest.raises(ProviderUnavailable, match=r"'cuda': .* has only cpu; install onnxruntime-gpu in place of"):
         open_session(tiny_model_bytes, "cuda", EngineOptions())
 
@@ -113,7 +116,7 @@ def test_open_session_provider_not_built_in_names_the_package(tiny_model_bytes: 
 def test_open_session_that_lands_on_the_cpu_is_refused(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
     # what onnxruntime does by itself where a library is missing: a session on the CPU, no exception
     cuda_stands_ready.setattr(
-        providers,
+        opening,
         "new_session",
         lambda data, *_: onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]),
     )
@@ -132,10 +135,10 @@ def test_open_session_named_is_asked_for_alone_and_strictly(tiny_model_bytes: by
         )
 
     cuda_stands_ready.setattr(onnxruntime, "InferenceSession", record)
-    cuda_stands_ready.setattr(providers, "_prove", lambda _: None)
+    cuda_stands_ready.setattr(providers, "prove", lambda *_: None)
     open_session(tiny_model_bytes, "cuda", EngineOptions())
     assert seen == {
-        "providers": [("CUDAExecutionProvider", {"use_tf32": "0"})],
+        "providers": [("CUDAExecutionProvider", cuda_options(EngineOptions(), 4096, graph=True))],
         "enable_fallback": 0,
         "strict": "1",
         "disabled": True,
@@ -146,37 +149,37 @@ def test_open_session_device_error_is_told_in_the_engines_words(tiny_model_bytes
     def fail(*_: object) -> None:
         raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=car")
 
-    cuda_stands_ready.setattr(providers, "new_session", fail)
+    cuda_stands_ready.setattr(opening, "new_session", fail)
     with pytest.raises(ProviderUnavailable, match="says: CUDA failure 100: no CUDA-capable device is detected; check"):
         open_session(tiny_model_bytes, "cuda", EngineOptions())
 
 
 def test_open_session_auto_with_a_device_that_fails_takes_the_cpu(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
-    def only_cpu(data: bytes, _: object, provider: str) -> FakeSession:
+    def only_cpu(data: bytes, _: object, provider: str, *__: object) -> FakeSession:
         if provider == "CPUExecutionProvider":
             return FakeSession(data, provider)
         raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
 
-    cuda_stands_ready.setattr(providers, "new_session", only_cpu)
+    cuda_stands_ready.setattr(opening, "new_session", only_cpu)
     assert open_session(tiny_model_bytes, "auto", EngineOptions())[1] == "cpu"
 
 
 def test_open_session_model_taken_in_part_is_refused_by_name_and_skipped_by_auto(
     tiny_model_bytes: bytes, cuda_stands_ready
 ) -> None:
-    def probe_only(data: bytes, options: object, provider: str) -> FakeSession:
+    def probe_only(data: bytes, options: object, provider: str, *__: object) -> FakeSession:
         if data == probe_model() or provider == "CPUExecutionProvider":
             return FakeSession(data, provider)
         raise Fail("This session contains graph nodes that are assigned to the default CPU EP")
 
-    cuda_stands_ready.setattr(providers, "new_session", probe_only)
+    cuda_stands_ready.setattr(opening, "new_session", probe_only)
     with pytest.raises(ProviderUnavailable, match=r"not this model: .* default CPU EP; use provider 'cpu'"):
         open_session(tiny_model_bytes, "cuda", EngineOptions())
     assert open_session(tiny_model_bytes, "auto", EngineOptions())[1] == "cpu"
 
 
 def test_open_session_auto_takes_the_first_that_runs(tiny_model_bytes: bytes, cuda_stands_ready) -> None:
-    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: FakeSession(data, provider))
+    cuda_stands_ready.setattr(opening, "new_session", lambda data, _, provider, *__: FakeSession(data, provider))
     assert open_session(tiny_model_bytes, "auto", EngineOptions())[1] == "cuda"
 
 
@@ -184,11 +187,11 @@ def test_open_session_auto_without_a_driver_does_not_even_try(tiny_model_bytes: 
     cuda_stands_ready.setattr(providers, "driver_missing", lambda name: name == "cuda")
     tried = []
 
-    def record(data: bytes, _: object, provider: str) -> FakeSession:
+    def record(data: bytes, _: object, provider: str, *__: object) -> FakeSession:
         tried.append(provider)
         return FakeSession(data, provider)
 
-    cuda_stands_ready.setattr(providers, "new_session", record)
+    cuda_stands_ready.setattr(opening, "new_session", record)
     assert open_session(tiny_model_bytes, "auto", EngineOptions())[1] == "cpu"
     assert tried == ["CPUExecutionProvider"]
 
@@ -205,7 +208,7 @@ def test_provider_failing_at_the_first_run_is_not_usable(tiny_model_bytes: bytes
         def run(self, *_: object) -> None:
             raise Fail("Failed to load libcudnn_graph.so.9")
 
-    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: Broken(data, provider))
+    cuda_stands_ready.setattr(opening, "new_session", lambda data, _, provider, *__: Broken(data, provider))
     with pytest.raises(ProviderUnavailable, match=r"'cuda': .* failed: Failed to load libcudnn_graph"):
         open_session(tiny_model_bytes, "cuda", EngineOptions())
     status = next(status for status in usable_providers() if status.name == "cuda")
@@ -218,7 +221,7 @@ def test_usable_providers_with_wrong_numbers_is_not_usable(cuda_stands_ready) ->
         def run(self, _: list[str], feed: dict[str, object]) -> list[object]:
             return [feed["x"]]
 
-    cuda_stands_ready.setattr(providers, "new_session", lambda data, _, provider: Wrong(data, provider))
+    cuda_stands_ready.setattr(opening, "new_session", lambda data, _, provider, *__: Wrong(data, provider))
     assert [status.usable for status in usable_providers()] == [False, False, False]
     assert "expected the right numbers from a small model, got wrong ones" in usable_providers()[0].reason
 

@@ -1,4 +1,5 @@
 import sys
+from types import SimpleNamespace
 
 import onnxruntime
 import pytest
@@ -9,7 +10,11 @@ from runtime.options import EngineOptions
 
 def test_engine_errors_hold_what_onnxruntime_raises() -> None:
     with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):
-        engine.new_session(b"no model", engine.session_options(EngineOptions(threads=1), only_named_provider=False), "CPUExecutionProvider")
+        engine.new_session(
+            b"no model",
+            engine.session_options(EngineOptions(threads=1), only_named_provider=False),
+            "CPUExecutionProvider",
+        )
     assert {"Fail", "EPFail", "InvalidGraph", "RuntimeException"} <= {kind.__name__ for kind in engine.ENGINE_ERRORS}
 
 
@@ -86,3 +91,85 @@ def test_new_session_that_fails_prints_nothing(capsys: pytest.CaptureFixture[str
         with pytest.raises(engine.ENGINE_ERRORS, match="INVALID_PROTOBUF"):
             engine.new_session(b"no model", options, "CPUExecutionProvider")
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The provider options of each session that is opened; `refuse` raises where a test has it raise."""
+    settings: list[dict[str, str]] = []
+
+    def record(_: bytes, __: object, providers: list[tuple[str, dict[str, str]]], **___: object) -> SimpleNamespace:
+        settings.append(providers[0][1])
+        return SimpleNamespace(disable_fallback=lambda: None, run=lambda: "ran")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", record)
+    monkeypatch.setattr(
+        engine, "Stream", lambda device_id, priority: SimpleNamespace(address=4000 + device_id - priority)
+    )
+    return settings
+
+
+def refuse_capture(monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    taken = onnxruntime.InferenceSession
+
+    def refuse(*arguments: object, **keywords: object) -> object:
+        session = taken(*arguments, **keywords)
+        if keywords["providers"][0][1].get("enable_cuda_graph") == "1":
+            raise RuntimeError(error)
+        return session
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+
+
+def test_new_session_on_cuda_is_for_capture_and_cannot_be_run_unbound(opened: list[dict[str, str]]) -> None:
+    session = engine.new_session(b"", None, "CUDAExecutionProvider", EngineOptions(device_id=1, stream_priority=-2))
+    assert session.segtool_cuda.graph_refused is None
+    assert [(one["enable_cuda_graph"], one["user_compute_stream"]) for one in opened] == [("1", "4003")]
+    with pytest.raises(RuntimeError, match=r"got run; open it with EngineOptions\(cuda_graph=False\)"):
+        session.run(None, {})
+
+
+def test_new_session_refused_for_capture_opens_without_and_keeps_why(opened, monkeypatch) -> None:
+    refuse_capture(monkeypatch, "planted: no capture")
+    session = engine.new_session(b"", None, "CUDAExecutionProvider", EngineOptions())
+    assert [one["enable_cuda_graph"] for one in opened] == ["1", "0"]
+    assert session.segtool_cuda.graph_refused == "refused when the model was opened: planted: no capture"
+    assert session.run() == "ran"
+
+
+def test_new_session_that_loses_the_device_is_not_tried_again(opened, monkeypatch) -> None:
+    refuse_capture(monkeypatch, "CUDA failure 719: unspecified launch failure")
+    with pytest.raises(RuntimeError, match="CUDA failure 719"):
+        engine.new_session(b"", None, "CUDAExecutionProvider", EngineOptions())
+    assert len(opened) == 1
+
+
+def test_new_session_without_a_stream_is_the_engines_failure_to_tell(opened, monkeypatch) -> None:
+    def no_cuda(*_: object) -> None:
+        raise RuntimeError("CUDA failure 35: planted")
+
+    monkeypatch.setattr(engine, "Stream", no_cuda)
+    with pytest.raises(RuntimeError, match="CUDA failure 35: planted"):  # where the engine itself has nothing to tell
+        engine.new_session(b"", None, "CUDAExecutionProvider", EngineOptions(device_id=4))
+    assert opened == [{"device_id": "4"}]
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("planted: libcudnn.so.9 is missing")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
+    with pytest.raises(RuntimeError, match="planted: libcudnn"):
+        engine.new_session(b"", None, "CUDAExecutionProvider", EngineOptions())
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "expected"),
+    [
+        ("CUDAExecutionProvider", None, {"use_tf32": "0", "more": "1"}),
+        ("TensorrtExecutionProvider", EngineOptions(), {"more": "1"}),
+        ("CPUExecutionProvider", EngineOptions(), {"more": "1"}),
+    ],
+)
+def test_new_session_elsewhere_has_no_stream(opened, provider, options, expected) -> None:
+    session = engine.new_session(b"", None, provider, options, {"more": "1"})
+    assert opened == [expected]
+    assert not hasattr(session, "segtool_cuda")

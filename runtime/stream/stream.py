@@ -1,0 +1,245 @@
+"""Stream: frames of cameras in as they come, the newest of each labelled in fair turns, every one accounted for."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ClosedError, DeviceError, FrameError, UsageError
+from ..events import OnEvent, tell
+from ..fork import refuse_child
+from ..frames import check_frame
+from ..segmenter import Segmenter
+from .core import Core
+from .courier import Courier, OnResult
+from .desk import Ticket
+from .models import Models
+from .result import Outcome, StreamHealth, StreamResult
+from .worker import Worker
+
+_CALLBACKS_END_S = 1.0  # what `close` gives a callback that is still at work
+
+
+class Stream:
+    """Labels the frames of one or more cameras at their pace, on one Segmenter, in a thread of its own.
+
+    `submit` and `health` never wait for the engine. Use it from any number of threads, one for each camera. The engine
+    can't be stopped in the middle of a run: one that hangs is told (`health`, event "stream.hung", its frame ends as
+    failed), frames then end as failed at once, and a supervisor should restart the process if it does not come back.
+
+    >>> import time
+    >>> import numpy as np
+    >>> from segtool_runtime import Segmenter, Stream
+    >>> with Segmenter("model.onnx", provider="cpu") as segmenter, Stream(segmenter, max_age_ms=10_000) as stream:
+    ...     frame = np.zeros(segmenter.spec.frame_shape, np.uint8)
+    ...     stream.submit(frame, frame_id=1, captured_ns=time.monotonic_ns(), camera="front")
+    ...     while stream.latest("front") is None:
+    ...         time.sleep(0.001)
+    ...     result = stream.latest("front")
+    >>> result.frame_id, result.labels.dtype, stream.health().cameras["front"].submitted
+    (1, dtype('uint8'), 1)
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        budget_ms: float = 33.3,
+        max_age_ms: float = 100.0,
+        clock: Callable[[], int] = time.monotonic_ns,
+        *,
+        on_result: OnResult | None = None,
+        on_event: OnEvent | None = None,
+        hang_ms: float | None = None,
+    ) -> None:
+        """Starts the worker and the watchdog.
+
+        Args:
+            segmenter: ready, of a file for one frame at a time. It stays the caller's to close, after the Stream, and
+                no one else should run frames through it meanwhile.
+            budget_ms: an answer is late where the frame is older than this when it is there.
+            max_age_ms: a frame that is older than this at its turn is stale, and not run.
+            clock: returns nanoseconds; that of the capture times. A replay gives the recording's own.
+            on_result: called with every frame's StreamResult, once each, in one thread of its own, in the order they
+                ended. If it is slower than the cameras for long, results are left out and counted (`undelivered`).
+            on_event: called with each Event; it should return quickly.
+            hang_ms: a run longer than this hangs; by default the deadline in the Segmenter's options, else max_age_ms.
+
+        Raises:
+            UsageError: an argument that can't be used, or a file for batches.
+        """
+        deadline_ms = segmenter.options.deadline_ms
+        if hang_ms is None:
+            hang_ms = max_age_ms if deadline_ms is None else deadline_ms
+        for name, value in (("budget_ms", budget_ms), ("max_age_ms", max_age_ms), ("hang_ms", hang_ms)):
+            if type(value) not in (int, float) or not 0 < value < math.inf:
+                raise UsageError(f"{name}: expected a time over 0 ms, got {value!r}; correct it")
+        if segmenter.spec.batch != 1:
+            raise UsageError(
+                f"{segmenter.where}: expected a file for one frame at a time, got one for {segmenter.spec.batch}; "
+                "export it with --batch 1: a Stream serves several cameras in turns"
+            )
+        self._process, self._clock, self._max_age_ms = os.getpid(), clock, float(max_age_ms)
+        self._on_event = on_event
+        self._models = Models(segmenter, on_event)
+        self._courier = Courier(on_result, on_event)
+        self._core = Core(
+            self._models, budget_ms=budget_ms, max_age_ms=max_age_ms, clock=clock, post=self._courier.post
+        )
+        self._worker = Worker(self._core, hang_ms, on_event)
+        self._closed = False
+
+    def submit(
+        self, frame: npt.NDArray[np.uint8], frame_id: int, captured_ns: int, camera: str = "front"
+    ) -> Outcome | None:
+        """Hands in a frame. Copies it, so that the caller may use its memory again at once; never waits for the engine.
+
+        Args:
+            frame: as Segmenter.segment takes it. One that is not ends as invalid, and raises nothing.
+            frame_id: the camera's count, rising.
+            captured_ns: when it was captured, in nanoseconds of the stream's clock.
+            camera: whose frame it is; one camera's frames come from one thread at a time.
+
+        Returns:
+            How the frame ended, where it ended at once (invalid; failed while the engine hangs or is lost); else None.
+
+        Raises:
+            UsageError: an id, a time or a name that is none, or too many cameras.
+            ClosedError: `close` was called.
+            ForkedError: this is a forked child of the process that made the Stream.
+        """
+        self._require_open()
+        if type(camera) is not str or not camera:
+            raise UsageError(f"camera: expected a name, got {camera!r}")
+        for name, value in (("frame_id", frame_id), ("captured_ns", captured_ns)):
+            if type(value) is not int:
+                raise UsageError(f"{name}: expected a whole number (int), got {value!r}")
+        core, now_ns = self._core, self._clock()
+        with core.lock:
+            desk = core.mailbox.desk(camera, now_ns)
+        try:
+            check_frame(frame, self._models.current.segmenter.spec)
+        except FrameError as error:
+            return core.refuse(desk, frame_id, captured_ns, (), str(error))
+        with desk.submitting:
+            flags = desk.sequence.flags(frame, frame_id, captured_ns, now_ns)
+            with core.lock:
+                buffer = core.mailbox.buffer()
+            np.copyto(buffer, frame)
+            ticket = Ticket(camera=camera, frame_id=frame_id, captured_ns=captured_ns, flags=flags, frame=buffer)
+            return core.put(desk, ticket)
+
+    def latest(self, camera: str = "front") -> StreamResult | None:
+        """The newest answer (ok or late) of a camera, with its age as it is now; None before the first.
+
+        The answer does not go away when no newer one comes: look at `age_ms`, and at `health`.
+        """
+        with self._core.lock:
+            desk = self._core.mailbox.desks.get(camera)
+            result = None if desk is None else desk.latest
+        return None if result is None else replace(result, age_ms=(self._clock() - result.captured_ns) / 1e6)
+
+    def health(self) -> StreamHealth:
+        """Counts, and whether answers can be relied upon. Waits for no run, no load and no copy."""
+        core = self._core
+        with core.lock:
+            now_ns = self._clock()
+            desks = list(core.mailbox.desks.values())
+            counts = {desk.camera: desk.counts() for desk in desks}
+            quiet = {desk.camera: desk.quiet_ms(now_ns) for desk in desks}
+            silent = {desk.camera: desk.silent_ms(now_ns) for desk in desks}
+            stuck, segmenter = core.stuck, self._models.current.segmenter
+            can_roll_back = self._models.previous is not None
+        reasons = [stuck] if stuck else []
+        reasons += [
+            f"camera {camera}: no answer for {since_ms:.0f} ms, over the {self._max_age_ms:g} ms allowed"
+            for camera, since_ms in silent.items()
+            if since_ms > self._max_age_ms
+        ]
+        return StreamHealth(
+            stale=bool(reasons),
+            reasons=tuple(reasons),
+            cameras=counts,
+            quiet_ms=quiet,
+            undelivered=self._courier.undelivered,
+            provider=segmenter.provider,
+            sha256=segmenter.sha256,
+            can_roll_back=can_roll_back,
+        )
+
+    def replace(self, path: str | os.PathLike[str], *, sha256: str | None = None) -> None:
+        """Opens another model file beside the running one, tests it, and switches between two frames.
+
+        It loads in the caller's thread while frames go on, more slowly: both share the cores. The file before stays
+        open for `rollback`, and the stream goes back to it by itself where the newer one fails or hangs at any frame.
+
+        Args:
+            path: a file that takes the same frames and gives labels of the same size and classes.
+            sha256: what its SHA-256 must be.
+
+        Raises:
+            UsageError: it takes other frames or gives other labels; the running one stays.
+            ModelFileError, DeviceError: as Segmenter; the running one stays.
+            ClosedError, ForkedError: as `submit`.
+        """
+        self._require_open()
+        with self._models.loading:
+            if self._core.stuck:
+                raise DeviceError(f"{path}: expected a stream that runs, but {self._core.stuck}; restart the process")
+            try:
+                model = self._models.load(path, sha256)
+            except Exception as error:
+                tell(self._on_event, "stream.replace_failed", str(error))
+                raise
+            with self._core.lock:
+                unneeded = self._models.switch(model)
+            if unneeded is not None:
+                unneeded.close()
+        tell(self._on_event, "stream.replaced", f"{path} runs now", {"sha256": model.segmenter.sha256})
+
+    def rollback(self) -> None:
+        """Goes back to the file that ran before the last `replace`, between two frames, and closes the newer one.
+
+        Raises:
+            UsageError: there is none: nothing was replaced, or the stream went back by itself.
+            ClosedError, ForkedError: as `submit`.
+        """
+        self._require_open()
+        if not self._worker.go_back(self._models.current, "rollback() was called"):
+            raise UsageError("rollback: expected an older file to go back to, got none; call replace() first")
+
+    def close(self) -> None:
+        """Ends the stream: frames that wait end as failed. Returns in bounded time also where the engine hangs.
+
+        Further calls do nothing. In a forked child it does nothing at all.
+        """
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        ended = self._worker.close()
+        self._courier.close(_CALLBACKS_END_S)
+        if ended:  # else the engine still holds them
+            for model in (self._models.previous, self._models.current):
+                if model is not None:
+                    model.close()
+        tell(
+            self._on_event, "stream.closed", "closed" if ended else "closed while the engine hangs: restart the process"
+        )
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _require_open(self) -> None:
+        where = self._models.current.segmenter.where
+        refuse_child(self._process, where, "Stream")
+        if self._closed:
+            raise ClosedError(f"{where}: expected an open Stream, but close() was called; make a new Stream")

@@ -1,0 +1,54 @@
+"""What a thread reads ahead: in order, no further than asked, and never left behind."""
+
+import threading
+
+import pytest
+
+from benchmarks.ahead import ahead
+
+
+def alive():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+@pytest.mark.parametrize("items", [0, 1, 5])
+def test_ahead_yields_every_item_once_and_in_order(items, count):
+    assert list(ahead(iter(range(items)), count)) == list(range(items))
+    assert alive() == []
+
+
+def test_ahead_takes_the_next_items_in_one_thread_while_the_caller_works():
+    taken, third = [], threading.Event()
+
+    def items():
+        for number in range(9):
+            taken.append((number, threading.current_thread().name))
+            if number == 2:
+                third.set()
+            yield number
+
+    reading = ahead(items(), 2)
+    assert next(reading) == 0
+    assert third.wait(5)  # 1 and 2 are on their way although nobody has asked for them
+    reading.close()
+    assert [number for number, _ in taken] == [0, 1, 2]
+    (thread,) = {name for _, name in taken}
+    assert thread.startswith("ahead")
+    assert alive() == []
+
+
+def test_ahead_of_none_in_its_items_yields_it():
+    assert list(ahead([None, 0, None])) == [None, 0, None]
+
+
+def test_ahead_raises_an_error_in_its_place():
+    def items():
+        yield 1
+        raise OSError("disk 7 is gone")
+
+    reading = ahead(items())
+    assert next(reading) == 1
+    with pytest.raises(OSError, match="disk 7 is gone"):
+        next(reading)
+    assert alive() == []

@@ -1,0 +1,55 @@
+"""A Segmenter for the tests of the stream: what a frame takes, or raises, is said by the test."""
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+
+from runtime.options import EngineOptions
+from runtime.result import Result
+from runtime.spec import ModelSpec
+
+SHAPE = (24, 32, 3)
+
+
+class FakeSegmenter:
+    """Labels every pixel with the frame's first byte; `act` runs before, in the caller's thread."""
+
+    def __init__(self, spec: ModelSpec, act: Callable[[np.ndarray], object] = lambda _: None, name: str = "a") -> None:
+        self.spec, self.act = spec, act
+        self.where, self.provider, self.sha256 = f"{name}.onnx", "cpu", name * 64
+        self.options = EngineOptions()
+        self.seen: list[int] = []
+        self.closed = False
+
+    def segment(self, frame: np.ndarray) -> Result:
+        self.seen.append(int(frame[0, 0, 0]))
+        self.act(frame)
+        labels = np.full(self.spec.labels_shape, frame[0, 0, 0], np.uint8)
+        return Result(labels=labels, valid=bool(labels.max() != 255), latency_ms=1.0, provider="cpu")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Gate:
+    """Holds runs until it is opened."""
+
+    def __init__(self) -> None:
+        self.entered, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, _: np.ndarray) -> None:
+        self.entered.set()
+        self.opened.wait(30)
+
+
+def frame(value: int) -> np.ndarray:
+    pixels = np.random.default_rng(value).integers(40, 200, SHAPE, dtype=np.uint8)
+    pixels[0, 0, 0] = value % 100
+    return pixels
+
+
+def counts_of(health: SimpleNamespace, camera: str) -> dict[str, int]:
+    counts = health.cameras[camera]
+    return {name: getattr(counts, name) for name in ("ok", "late", "dropped", "stale", "invalid", "failed")}
