@@ -52,3 +52,22 @@ def test_ahead_raises_an_error_in_its_place():
     with pytest.raises(OSError, match="disk 7 is gone"):
         next(reading)
     assert alive() == []
+
+
+def test_ahead_that_is_closed_takes_no_further_item():
+    taken, under_way, gate = [], threading.Event(), threading.Event()
+
+    def items():
+        for number in range(9):
+            taken.append(number)
+            if number == 1:
+                under_way.set()
+                gate.wait(5)
+            yield number
+
+    reading = ahead(items(), 3)
+    next(reading)
+    assert under_way.wait(5)
+    threading.Timer(0.2, gate.set).start()  # by then the loop over the items is over, and 2 and 3 are not begun
+    reading.close()
+    assert taken == [0, 1]

@@ -1,14 +1,16 @@
 """A Segmenter for the tests of the stream: what a frame takes, or raises, is said by the test."""
 
 import threading
+import time
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
 
+from runtime.events import Event
 from runtime.options import EngineOptions
 from runtime.result import Result
 from runtime.spec import ModelSpec
+from runtime.stream import Outcome, Stream, StreamHealth
 
 SHAPE = (24, 32, 3)
 
@@ -50,6 +52,21 @@ def frame(value: int) -> np.ndarray:
     return pixels
 
 
-def counts_of(health: SimpleNamespace, camera: str) -> dict[str, int]:
+def counts_of(health: StreamHealth, camera: str) -> dict[str, int]:
     counts = health.cameras[camera]
     return {name: getattr(counts, name) for name in ("ok", "late", "dropped", "stale", "invalid", "failed")}
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.0005)
+
+
+def send(stream: Stream, frame_id: int, camera: str = "front") -> Outcome | None:
+    return stream.submit(frame(frame_id), frame_id, time.monotonic_ns(), camera)
+
+
+def codes(events: list[Event]) -> list[str]:
+    return [event.code for event in events]

@@ -12,16 +12,9 @@ from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 from runtime.stream import Flag, Outcome, Stream, StreamResult
 
-from .fakes import SHAPE, FakeSegmenter, Gate, counts_of, frame
+from .fakes import SHAPE, FakeSegmenter, Gate, codes, counts_of, frame, send, until
 
 Open = Callable[..., Stream]
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.0005)
 
 
 @pytest.fixture
@@ -49,16 +42,8 @@ def open_stream(make_spec, results, events) -> Iterator[Open]:
         stream.close()
 
 
-def send(stream: Stream, frame_id: int, camera: str = "front") -> Outcome | None:
-    return stream.submit(frame(frame_id), frame_id, time.monotonic_ns(), camera)
-
-
-def codes(events: list[Event]) -> list[str]:
-    return [event.code for event in events]
-
-
 def test_submit_copies_the_frame_and_its_answer_comes_with_all_that_was_given(open_stream, results) -> None:
-    stream, gate = open_stream(gate := Gate()), gate
+    stream = open_stream(gate := Gate())
     send(stream, 1)
     gate.entered.wait(5)
     pixels, captured_ns = frame(7), time.monotonic_ns()
@@ -128,7 +113,7 @@ def test_submit_flags_what_is_odd_and_counts_the_flags(open_stream, results) -> 
     stream = open_stream()
     for frame_id in (1, 2, 2):
         send(stream, frame_id)
-        until(lambda n=frame_id: stream.health().cameras["front"].pending == 0)
+        until(lambda: stream.health().cameras["front"].pending == 0)
     assert [Flag.REPEATED_ID in result.flags for result in results] == [False, False, True]
     assert stream.health().cameras["front"].flagged[Flag.REPEATED_ID.value] == 1
 
