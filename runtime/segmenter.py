@@ -127,7 +127,9 @@ class Segmenter:
     def segment(
         self, frame: npt.NDArray[np.uint8], out: Labels | None = None, out_confidence: Labels | None = None
     ) -> Result:
-        """Labels one frame, or one batch of frames where the file is for batches, in the caller's thread.
+        """Labels one frame, or one batch of frames where the file is for batches.
+
+        On the CPU it runs in the caller's thread; on CUDA in one of the Segmenter's own, as a CUDA graph needs.
 
         Args:
             frame: uint8 of exactly spec.frame_shape, as spec.layout says: [H, W, 3] for "rgb" and "bgr", [H, W, 2] for

@@ -1,7 +1,7 @@
 """The way of a Segmenter from a path to an engine that has shown that it answers right, step by step."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,7 @@ def start(order: Order, vitals: Vitals) -> Started:
         vitals.fail(message_of(error))
         raise failure(error, where, provider, order.options.device_id, starting=True) from error
     placement = placement_of(session, provider, model.structure, model.sha256, engine.cuda_graph)
+    model = replace(model, data=b"")  # the engine has made its own of it
     return Started(model=model, engine=engine, provider=provider, placement=placement)
 
 

@@ -14,10 +14,10 @@ import onnx
 from numpy.typing import NDArray
 
 from export.numerics.network import find_network, require_finite_weights
-from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 from runtime.errors import DataError, ModelFileError, UsageError
+from runtime.options import EngineOptions
 from trainer.data.progress import track
 
 Method = Literal["min-max", "entropy", "percentile"]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import (
     ENGINE_ERRORS,
@@ -24,6 +23,7 @@ from runtime.engine.session import (
     session_options,
 )
 from runtime.errors import ProviderUnavailable, UsageError
+from runtime.options import EngineOptions
 
 # they copy or pick values, so that half or float32 gives the same bits: no arithmetic is done in either
 _COPYING = frozenset(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 from runtime.errors import UsageError
+from runtime.options import EngineOptions
 
 _WARM_UP = 3
 _VNNI_FLAGS = {"avx512_vnni", "avx_vnni"}
@@ -104,7 +104,9 @@ def cpu_has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
 
 
 def _median_ms(model: bytes, frame: NDArray[np.uint8], threads: int | None, runs: int) -> float:
-    session = new_session(model, session_options(EngineOptions(threads=threads), only_named_provider=False), PROVIDERS["cpu"])
+    session = new_session(
+        model, session_options(EngineOptions(threads=threads), only_named_provider=False), PROVIDERS["cpu"]
+    )
     door = session.get_inputs()[0]
     inputs = {door.name: np.repeat(frame[None], door.shape[0], axis=0)}
     for _ in range(_WARM_UP):

@@ -8,9 +8,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
+from runtime.options import EngineOptions
 
 
 def open_unoptimised(model: onnx.ModelProto) -> tuple[Any, onnx.ModelProto]:

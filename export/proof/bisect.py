@@ -17,10 +17,10 @@ from onnx import TensorProto
 from export.proof.candidate import as_batch, groups
 from export.proof.stage_error import StageError
 from export.proof.stages import IMAGE
-from runtime.options import EngineOptions
 from runtime.engine.providers import PROVIDERS
 from runtime.engine.session import new_session, session_options
 from runtime.errors import ModelFileError
+from runtime.options import EngineOptions
 
 # Relative to the value's own size (root of the mean square), over the frames looked at. fp32 differs in the order of
 # sums; fp16 by 2^-11 a layer, int8 by 2^-8 of the range a layer, both adding up over the layers.

@@ -15,9 +15,9 @@ from export.proof.candidate import as_batch
 from export.proof.gates import Gates
 from export.proof.pixels import spread
 from export.proof.stage_error import StageError
-from runtime.options import EngineOptions
 from runtime.engine.providers import open_session
 from runtime.model_file import check_model_bytes
+from runtime.options import EngineOptions
 from runtime.spec import ModelSpec
 from trainer.data.images import resize_image
 
@@ -57,7 +57,9 @@ class StageErrors:
         """
         self.spec, _ = check_model_bytes(data, "the file to prove")
         staged, self.names = with_stage_outputs(onnx.load_from_string(data))
-        self._session, self.provider = open_session(staged, provider, EngineOptions(), "the file with its stages as outputs")
+        self._session, self.provider = open_session(
+            staged, provider, EngineOptions(cuda_graph=False), "the file with its stages as outputs"
+        )
         self._tolerances = tolerances(self.spec, self.names, gates)
         self._sums = {name: _Sum() for name in self._tolerances}
 

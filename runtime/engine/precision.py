@@ -19,13 +19,14 @@ _ANSWERS_OTHERWISE = frozenset(
     )
 )
 _CONVERTS = "Cast"
+_CAST_TO_HALF = ".float16"
 
 
 def half_nodes(structure: OnnxStructure) -> int:
     """How many nodes take or give half precision, Cast nodes left out.
 
-    Followed from the half-precision weights along the nodes that have one type for what they take and give, both ways.
-    A stretch between two casts without a single weight shows no type and is not counted; `segtool export` writes none.
+    Followed from what is known to be half along the nodes that have one type for what they take and give, both ways.
+    Known are the weights, by their type, and what `segtool export` casts: it calls the half of a value NAME.float16.
 
     Args:
         structure: of a checked model file.
@@ -36,6 +37,8 @@ def half_nodes(structure: OnnxStructure) -> int:
         for name in names:
             touching.setdefault(name, []).append(index)
     waiting = [tensor.name for tensor in structure.initializers if tensor.elem_type == FLOAT16]
+    casts = [node for node in structure.nodes if node.op_type == _CONVERTS]
+    waiting += [name for node in casts for name in (*node.inputs, *node.outputs) if name.endswith(_CAST_TO_HALF)]
     half, seen = set(waiting), set()
     while waiting:
         for index in touching.get(waiting.pop(), ()):

@@ -9,8 +9,8 @@ from .result import StreamResult
 
 OnResult = Callable[[StreamResult], object]
 
-MOST_WAITING = 256
-"""Results that wait for a slow callback; what comes beyond them is counted and not delivered."""
+MOST_WAITING = 32
+"""Results that wait for a slow callback, each with its maps; those beyond them are counted and not delivered."""
 
 
 class Courier:

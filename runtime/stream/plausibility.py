@@ -2,7 +2,7 @@
 
 All of it rests on a grid of points. Against a count of all pixels a class's share is off by 0.1 % of the frame (root
 mean square) and by 0.4 % at most: 125 Cityscapes label maps of 256x256, 21 of them at 1920x1208, where the grid costs
-0.04 ms in place of 11. It sees how much there is of a class, not where.
+0.03 ms in place of 3. It sees how much there is of a class, not where.
 """
 
 from typing import Any

@@ -105,6 +105,8 @@ class StreamHealth:
         stale: what `latest` gives should not be relied upon: the engine hangs or failed, the stream is closed, or a
             camera has had no answer for longer than the stream's max_age_ms.
         reasons: why, a sentence each.
+        stuck: why no frame is taken now: the engine hangs or is lost, or the stream is closed; "" where all is well. It
+            is for a supervisor: a camera that is silent makes the stream stale, but not stuck.
         cameras: counts by camera.
         quiet_ms: by camera, since its last answer (ok or late), None where none came yet.
         undelivered: results that a slow callback was not given; their frames are counted all the same.
@@ -115,6 +117,7 @@ class StreamHealth:
 
     stale: bool
     reasons: tuple[str, ...]
+    stuck: str
     cameras: dict[str, CameraCounts]
     quiet_ms: dict[str, float | None]
     undelivered: int

@@ -163,6 +163,7 @@ class Stream:
         return StreamHealth(
             stale=bool(reasons),
             reasons=tuple(reasons),
+            stuck=stuck,
             cameras=counts,
             quiet_ms=quiet,
             undelivered=self._courier.undelivered,

@@ -4,8 +4,10 @@ import hashlib
 from collections import Counter
 
 import onnx
+import onnxruntime as ort
 import pytest
 
+from runtime.engine import opening
 from segtool.__main__ import run
 from trainer.data.label_space import label_space
 
@@ -84,3 +86,22 @@ def test_inspect_without_torch_works(segtool_process, model_file):
     done = segtool_process("inspect", model_file, blocked=("torch", "onnx", "accelerate"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "ArgMax" in done.stdout
+
+
+def test_inspect_with_a_provider_shows_what_runs_where(model_file, capsys):
+    assert run(["inspect", str(model_file), "--provider", "cpu"]) == 0
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    table = shown[shown.index("placement on cpu") :]
+    sha256 = hashlib.sha256(model_file.read_bytes()).hexdigest()
+    assert {"nodes in half precision 0", "CUDA graph off", f"sha256 {sha256}"} <= set(table)
+    assert any(
+        line.startswith("versions segtool-runtime ") and f"onnxruntime {ort.__version__}" in line for line in table
+    )
+    if hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
+        assert f"nodes on cpu {len(onnx.load(model_file).graph.node)}" in table
+
+
+def test_inspect_with_a_provider_that_does_not_run_gives_5(model_file, capsys, monkeypatch):
+    monkeypatch.setattr(opening, "available", lambda: ("CPUExecutionProvider",))
+    assert run(["inspect", str(model_file), "--provider", "cuda"]) == 5
+    assert "provider 'cuda': expected ONNX Runtime to have it" in capsys.readouterr().err

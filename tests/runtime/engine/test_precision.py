@@ -24,7 +24,7 @@ def inferred(model: onnx.ModelProto) -> list[str]:
 
 
 def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
-    """image -> float32 -> half, where most operators of an export are, with some that answer in other types -> labels."""
+    """image -> float32 -> half, where most operators of an export are, with some of other answers -> labels."""
     weight = np.full((2, 1, 1, 1), 0.5, weight_type)
     constants = {
         "weight": weight,

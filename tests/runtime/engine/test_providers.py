@@ -196,6 +196,129 @@ def test_open_session_auto_without_a_driver_does_not_even_try(tiny_model_bytes: 
     assert tried == ["CPUExecutionProvider"]
 
 
+def test_open_session_allowed_the_cpu_has_a_part_of_the_model_there_and_says_why(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    strictness = []
+
+    def in_part(data: bytes, options: onnxruntime.SessionOptions, provider: str, *_: object) -> FakeSession:
+        strict = options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+        if data != probe_model():
+            strictness.append(strict)
+            if strict:
+                raise Fail("This session contains graph nodes that are assigned to the default CPU EP")
+        return FakeSession(data, provider)
+
+    def entry(self: onnxruntime.SessionOptions, key: str) -> str:  # the real one raises where nothing was set
+        try:
+            return real(self, key)
+        except RuntimeError:
+            return ""
+
+    real = onnxruntime.SessionOptions.get_session_config_entry
+    cuda_stands_ready.setattr(onnxruntime.SessionOptions, "get_session_config_entry", entry)
+    cuda_stands_ready.setattr(opening, "new_session", in_part)
+    told: list[str] = []
+    session, name = open_session(tiny_model_bytes, "cuda", EngineOptions(), allow_cpu=True, on_cpu=told.append)
+    assert (name, session.get_providers()[0], strictness) == ("cuda", "CUDAExecutionProvider", [True, False])
+    assert len(told) == 1
+    assert told[0].startswith(
+        "a part of the model runs on the CPU: provider 'cuda': expected it to take the whole model"
+    )
+
+
+def test_open_session_allowed_the_cpu_has_all_of_it_there_where_the_provider_does_not_run(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    def only_cpu(data: bytes, _: object, provider: str, *__: object) -> FakeSession:
+        if provider == "CPUExecutionProvider":
+            return FakeSession(data, provider)
+        raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+
+    cuda_stands_ready.setattr(opening, "new_session", only_cpu)
+    told: list[str] = []
+    _, name = open_session(tiny_model_bytes, "cuda", EngineOptions(), allow_cpu=True, on_cpu=told.append)
+    assert name == "cpu"
+    assert told[0].startswith("the whole model runs on the CPU: provider 'cuda': expected it to run here")
+    assert "CUDA failure 100" in told[0]
+
+
+@no_cuda
+@pytest.mark.parametrize("name", ["cuda", "tensorrt"])
+def test_open_session_allowed_the_cpu_really_runs_there_where_a_library_is_missing(
+    tiny_model_bytes: bytes, name: str
+) -> None:
+    told: list[str] = []
+    session, found = open_session(tiny_model_bytes, name, EngineOptions(), allow_cpu=True, on_cpu=told.append)
+    assert (found, session.get_providers()) == ("cpu", ["CPUExecutionProvider"])
+    assert told[0].startswith(f"the whole model runs on the CPU: provider '{name}': ")
+
+
+@pytest.mark.parametrize("provider", ["cpu", "auto"])
+def test_open_session_allowed_the_cpu_tells_nothing_where_nothing_was_refused(
+    tiny_model_bytes: bytes, provider: str
+) -> None:
+    told: list[str] = []
+    open_session(tiny_model_bytes, provider, EngineOptions(), allow_cpu=True, on_cpu=told.append)
+    assert told == []
+
+
+def test_open_session_of_a_model_that_the_cpu_does_not_open_either_is_a_model_file_error(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    def none(*_: object) -> None:
+        raise Fail("no such operator")
+
+    cuda_stands_ready.setattr(opening, "new_session", none)
+    with pytest.raises(ModelFileError, match="says: no such operator; export it again"):
+        open_session(tiny_model_bytes, "cuda", EngineOptions(), allow_cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "CUDA failure 101: invalid device ordinal ; GPU=0",
+            "finds no GPU with device_id 7: CUDA failure 101: .*nvidia-smi",
+        ),
+        (
+            "CUDA failure 209: no kernel image is available",
+            "has no code for this GPU's architecture: CUDA failure 209: ",
+        ),
+    ],
+)
+def test_open_session_failure_with_a_known_cause_says_what_to_do_every_time(
+    tiny_model_bytes: bytes, cuda_stands_ready, words: str, told: str
+) -> None:
+    asked = []
+
+    def fail(_: bytes, __: object, ___: str, engine: EngineOptions, *____: object) -> None:
+        asked.append(engine.device_id)
+        raise RuntimeError(words)
+
+    cuda_stands_ready.setattr(opening, "new_session", fail)
+    for _ in range(3):
+        with pytest.raises(ProviderUnavailable, match=f"^provider 'cuda': expected it to run here, but .* {told}"):
+            open_session(tiny_model_bytes, "cuda", EngineOptions(device_id=7))
+    assert asked == [7, 7, 7]  # the probe is on the device that was asked for
+
+
+def test_provider_without_code_for_the_architecture_shows_at_the_first_kernel(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    class Elsewhere(FakeSession):
+        def run(self, *_: object) -> None:
+            raise Fail("CUDA failure 209: no kernel image is available for execution on the device ; GPU=0")
+
+    cuda_stands_ready.setattr(opening, "new_session", lambda data, _, provider, *__: Elsewhere(data, provider))
+    with pytest.raises(
+        ProviderUnavailable, match=r"has no code for this GPU's architecture.*; install an ONNX Runtime"
+    ):
+        open_session(tiny_model_bytes, "cuda", EngineOptions())
+    status = next(status for status in usable_providers() if status.name == "cuda")  # what `segtool doctor` shows
+    assert "has no code for this GPU's architecture" in status.reason
+
+
 def test_usable_providers_tells_of_cpu_cuda_and_tensorrt_with_reasons() -> None:
     found = {status.name: status for status in usable_providers()}
     assert {"cpu", "cuda", "tensorrt"} <= set(found) <= set(PROVIDERS)

@@ -33,7 +33,7 @@ class Provider:
         self.refused: str | None = None
         self.probed = 0
 
-    def new_session(self, _: bytes, options: object, name: str, engine: EngineOptions, settings: dict) -> object:
+    def new_session(self, _: bytes, options: object, name: str, _engine: EngineOptions, settings: dict) -> object:
         assert name == "TensorrtExecutionProvider"
         assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
         if self.refused is not None:
@@ -155,9 +155,7 @@ def test_build_of_a_model_that_tensorrt_does_not_take_leaves_nothing(
     tiny_model_bytes: bytes, provider: Provider, options: EngineOptions
 ) -> None:
     provider.refused = "This session contains graph nodes that are assigned to the default CPU EP"
-    with pytest.raises(
-        ProviderUnavailable, match=r"'tensorrt': expected it to take the whole model, .* default CPU EP"
-    ):
+    with pytest.raises(ProviderUnavailable, match=r"expected it to take the whole model, .* default CPU EP"):
         build_for_tensorrt(tiny_model_bytes, options, WHERE)
     assert list(Path(options.engine_cache).iterdir()) == []
 
