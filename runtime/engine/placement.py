@@ -22,8 +22,8 @@ class Placement:
 
     Attributes:
         provider: that the session was opened on.
-        nodes: name of a provider -> how many nodes ONNX Runtime gave to it, before that fuses some and casts
-            half precision for a CPU; None where this ONNX Runtime does not tell.
+        nodes: name of a provider -> how many nodes ONNX Runtime gave to it, before some are fused, and before
+            casts are put around what a CPU has in fp32 only; None where this ONNX Runtime does not tell.
         half_nodes: how many nodes of the file take or give half precision, converting ones (Cast) left out.
         cuda_graph: "captured" where each run replays a CUDA graph; "off" or why not where it does not.
         versions: of what can change an answer, by name.

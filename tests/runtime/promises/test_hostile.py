@@ -123,9 +123,9 @@ def change_integers(model: onnx.ModelProto, random: Random) -> None:
     tensors = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.INT64]
     if tensors:
         tensor = tensors[random.integers(len(tensors))]
-        values = onnx.numpy_helper.to_array(tensor).copy()
-        values.reshape(-1)[random.integers(max(values.size, 1)) :] = random.choice(HOSTILE_INTEGERS)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        values = np.frombuffer(tensor.raw_data, "<i8").copy()
+        values[random.integers(max(values.size, 1)) :] = random.choice(HOSTILE_INTEGERS)
+        tensor.raw_data = values.tobytes()
 
 
 def change_attribute(model: onnx.ModelProto, random: Random) -> None:
