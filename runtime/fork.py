@@ -44,8 +44,8 @@ def _never_destroy() -> None:
     engines = list(_kept)
     for engine in engines:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))  # a reference that nobody ever gives back
-    libc = ctypes.CDLL(None)
-    if engines and hasattr(libc, "on_exit"):  # glibc: called last registered first, with the exit status
+    libc = ctypes.CDLL(None) if engines else None
+    if hasattr(libc, "on_exit"):  # glibc: the last registered is called first, with the exit status
         libc.on_exit(libc._exit, None)
 
 
