@@ -62,7 +62,14 @@ def start(order: Order, vitals: Vitals) -> Started:
     where = str(order.path)
     model = load_model_file(order.path, order.sha256)
     refuse_lost(order.provider, order.options.device_id)
-    session, provider = open_session(model.data, order.provider, order.options, where, allow_cpu=order.allow_cpu)
+    session, provider = open_session(
+        model.data,
+        order.provider,
+        order.options,
+        where,
+        allow_cpu=order.allow_cpu,
+        on_cpu=lambda why: tell(order.on_event, "segmenter.cpu_allowed", f"{where}: {why}"),
+    )
     fork.keep(session)
     vitals.provider = provider
     for note in precision_notes(provider, model.spec.precision):

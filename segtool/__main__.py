@@ -25,6 +25,7 @@ COMMANDS = {
     "build": "segtool.commands.build:build",
     "eval": "segtool.commands.evaluate:evaluate",
     "predict": "segtool.commands.predict:predict",
+    "stream": "segtool.commands.stream:stream",
     "bench": "segtool.commands.bench:bench",
     "inspect": "segtool.commands.inspect:inspect",
     "selftest": "segtool.commands.selftest:selftest",

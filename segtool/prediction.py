@@ -155,7 +155,7 @@ def predict_pictures(segmenter: Segmenter, path: Path, out: Path, *, overlay: bo
         if not valid:
             invalid.append(name)
         at_its_size_hw = resize_labels(labels_hw, *image_hwc.shape[:2])
-        _write_results(outputs[name], image_hwc, at_its_size_hw, segmenter.spec.palette)
+        write_results(outputs[name], image_hwc, at_its_size_hw, segmenter.spec.palette)
     if bad:
         raise _told_together(bad, len(pictures), out)
     return PredictionSummary(written=len(pictures), invalid=tuple(invalid))
@@ -172,12 +172,20 @@ def _readable(pictures: Sequence[Picture], bad: list[DataError]) -> Iterator[tup
         yield picture.name, image_hwc
 
 
-def _write_results(
+def write_results(
     outputs: Outputs,
     image_hwc: npt.NDArray[np.uint8],
     labels_hw: npt.NDArray[np.uint8],
     palette: tuple[tuple[int, int, int], ...],
 ) -> None:
+    """Writes what `plan_outputs` planned for one picture; StorageError where it can't be written.
+
+    Args:
+        outputs: the files.
+        image_hwc: uint8 [H, W, 3], RGB.
+        labels_hw: uint8 [H, W], of the image's size.
+        palette: a colour for each class.
+    """
     write_whole(outputs.labels, encode_png(labels_hw))
     if outputs.overlay is not None:
         write_whole(outputs.overlay, encode_png(blend(image_hwc, labels_hw, palette)))

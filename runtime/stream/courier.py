@@ -9,12 +9,16 @@ from .result import StreamResult
 
 OnResult = Callable[[StreamResult], object]
 
-MOST_WAITING = 32
-"""Results that wait for a slow callback, each with its maps; those beyond them are counted and not delivered."""
+MOST_WAITING = 256
+"""Frames without an answer that wait to be told to a slow callback; those beyond are counted and not told."""
 
 
 class Courier:
-    """Delivers each result once, in the order they ended. Without a callback it does nothing."""
+    """Delivers each result once: an answer first, frames without one in the order they ended.
+
+    One answer at most waits: no frame is run before there is room for the next one (`wait_for_room`), so that what a
+    slow callback gets is the newest there is, not the head of a queue of seconds. Without a callback it does nothing.
+    """
 
     def __init__(self, on_result: OnResult | None, on_event: OnEvent | None) -> None:
         """Starts the thread.
@@ -25,7 +29,8 @@ class Courier:
         """
         self.undelivered = 0
         self._on_result, self._on_event = on_result, on_event
-        self._waiting: deque[StreamResult] = deque()
+        self._answer: StreamResult | None = None
+        self._others: deque[StreamResult] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="segtool-courier", daemon=True)
@@ -37,29 +42,44 @@ class Courier:
         if self._on_result is None:
             return
         with self._changed:
-            if len(self._waiting) >= MOST_WAITING:
+            if result.labels is not None and self._answer is None:
+                self._answer = result
+            elif len(self._others) < MOST_WAITING:
+                self._others.append(result)
+            else:
                 self.undelivered += 1
-                return
-            self._waiting.append(result)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def wait_for_room(self) -> None:
+        """Waits until an answer can be left, or `close` is called."""
+        with self._changed:
+            while self._answer is not None and not self._closing:
+                self._changed.wait()
 
     def close(self, timeout_s: float) -> None:
         """Delivers what waits, and ends; not later than after `timeout_s`, whatever the callback does."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._on_result is not None and threading.current_thread() is not self._thread:
-            self._thread.join(timeout_s)
+            self._changed.notify_all()
+        if self._on_result is None or threading.current_thread() is self._thread:
+            return
+        self._thread.join(timeout_s)
+        with self._changed:  # the callback took too long for the rest
+            self.undelivered += len(self._others) + (self._answer is not None)
+            self._answer = None
+            self._others.clear()
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closing:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                result = self._waiting.popleft()
+        while (result := self._next()) is not None:
             self._deliver(result)
+
+    def _next(self) -> StreamResult | None:
+        with self._changed:
+            while self._answer is None and not self._others and not self._closing:
+                self._changed.wait()
+            result, self._answer = self._answer, None
+            self._changed.notify_all()
+            return result if result is not None or not self._others else self._others.popleft()
 
     def _deliver(self, result: StreamResult) -> None:
         if self._on_result is None:

@@ -1,8 +1,7 @@
 """What became of the frames of one camera: counts that add up, the newest answer, and the one frame that waits."""
 
 import threading
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,10 @@ class Ticket:
 
 
 class Desk:
-    """One camera's. The stream's lock guards it, but `sequence`, which `submitting` guards."""
+    """One camera's. The stream's lock guards it, but `sequence`, which `submitting` guards.
+
+    Whoever only reads needs no lock: each change puts a whole new object in the place of the one before.
+    """
 
     def __init__(self, camera: str, now_ns: int) -> None:
         """Opens with nothing in.
@@ -39,18 +41,22 @@ class Desk:
         self.waiting: Ticket | None = None
         self.latest: StreamResult | None = None
         self.answered_ns: int | None = None
-        self._submitted = 0
-        self._ended: Counter[Outcome] = Counter()
-        self._flagged: Counter[Flag] = Counter()
+        self.counts = CameraCounts(
+            submitted=0, ok=0, late=0, dropped=0, stale=0, invalid=0, failed=0, pending=0, flagged={}
+        )
 
     def take_in(self) -> None:
         """Counts a frame in."""
-        self._submitted += 1
+        now = self.counts
+        self.counts = replace(now, submitted=now.submitted + 1, pending=now.pending + 1)
 
     def end(self, result: StreamResult, now_ns: int) -> None:
         """Counts a frame's one outcome, and keeps the answer where it is one."""
-        self._ended[result.outcome] += 1
-        self._flagged.update(result.flags)
+        flagged = dict(self.counts.flagged)
+        for flag in result.flags:
+            flagged[flag.value] = flagged.get(flag.value, 0) + 1
+        ended = {result.outcome.value: getattr(self.counts, result.outcome.value) + 1}
+        self.counts = replace(self.counts, pending=self.counts.pending - 1, flagged=flagged, **ended)
         if result.outcome in (Outcome.OK, Outcome.LATE):
             self.latest, self.answered_ns = result, now_ns
 
@@ -61,17 +67,3 @@ class Desk:
     def silent_ms(self, now_ns: int) -> float:
         """Time since the last answer, or since the camera's first frame where none came yet."""
         return (now_ns - (self.opened_ns if self.answered_ns is None else self.answered_ns)) / 1e6
-
-    def counts(self) -> CameraCounts:
-        """The counts as they are now."""
-        return CameraCounts(
-            submitted=self._submitted,
-            ok=self._ended[Outcome.OK],
-            late=self._ended[Outcome.LATE],
-            dropped=self._ended[Outcome.DROPPED],
-            stale=self._ended[Outcome.STALE],
-            invalid=self._ended[Outcome.INVALID],
-            failed=self._ended[Outcome.FAILED],
-            pending=self._submitted - self._ended.total(),
-            flagged={flag.value: count for flag, count in self._flagged.items()},
-        )

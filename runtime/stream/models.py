@@ -41,7 +41,7 @@ class Models:
         self.loading = threading.Lock()  # one at a time
         self._on_event = on_event
 
-    def load(self, path: str | os.PathLike[str], sha256: str | None) -> Model:
+    def load(self, path: str | os.PathLike[str], sha256: str | None, *, allow_cpu: bool) -> Model:
         """Opens another file beside the running one, on the same provider with the same options.
 
         Raises:
@@ -49,7 +49,9 @@ class Models:
             ModelFileError, DeviceError: as a Segmenter's constructor.
         """
         now = self.current.segmenter
-        segmenter = Segmenter(path, now.provider, options=now.options, sha256=sha256, on_event=self._on_event)
+        segmenter = Segmenter(
+            path, now.provider, options=now.options, sha256=sha256, allow_cpu=allow_cpu, on_event=self._on_event
+        )
         for name, (old, new) in _door(now.spec, segmenter.spec).items():
             if old != new:
                 segmenter.close()
@@ -59,23 +61,32 @@ class Models:
                 )
         return Model(segmenter=segmenter, plausibility=Plausibility(segmenter.spec), own=True)
 
-    def switch(self, model: Model) -> Model | None:
-        """Makes it the one that runs; returns the one that nobody needs any more."""
-        unneeded, self.previous, self.current = self.previous, self.current, model
-        return unneeded
+    def let_go(self) -> Model | None:
+        """Forgets the one before, so that there are never more than two; returns it, None where there is none."""
+        older, self.previous = self.previous, None
+        return older
 
-    def go_back(self) -> Model | None:
-        """Makes the one before it run again; returns the newer one, None where there is none before it."""
-        if self.previous is None:
-            return None
-        newer, self.current, self.previous = self.current, self.previous, None
-        return newer
+    def switch(self, model: Model) -> None:
+        """Makes it the one that runs, and the one that ran the one before."""
+        self.previous, self.current = self.current, model
+
+    def go_back_from(self, model: Model) -> bool:
+        """Makes the one before `model` run again; returns whether it did: `model` runs, and there is one before it."""
+        if self.previous is None or self.current is not model:
+            return False
+        self.current, self.previous = self.previous, None
+        return True
+
+    def has(self, model: Model) -> bool:
+        """Whether it is one of the two."""
+        return model is self.current or model is self.previous
 
 
 def _door(old: ModelSpec, new: ModelSpec) -> dict[str, tuple[object, object]]:
     return {
         "layout": (old.layout, new.layout),
         "frames": (list(old.frame_shape), list(new.frame_shape)),
+        "confidence": (old.confidence is not None, new.confidence is not None),
         "labels": (list(old.labels_shape), list(new.labels_shape)),
         "classes": (list(old.classes), list(new.classes)),
         "batch": (old.batch, new.batch),

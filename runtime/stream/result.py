@@ -43,7 +43,8 @@ class StreamResult:
         captured_ns: as submitted, untouched; nanoseconds of the stream's clock.
         outcome: how it ended.
         flags: what was odd, in the order of `Flag`.
-        labels: uint8 [H, W], the caller's own; None where the graph gave no answer.
+        labels: uint8 [H, W], read-only, as the callback and `latest` give the same array; None where the graph gave no
+            answer.
         confidence: uint8 of the same shape; None where the file has no such output, or there is no answer.
         age_ms: since its capture, when the frame ended; where `latest` gives the result, when it was called.
         latency_ms: of the run (`Result.latency_ms`); None where none was finished.
@@ -103,13 +104,13 @@ class StreamHealth:
 
     Attributes:
         stale: what `latest` gives should not be relied upon: the engine hangs or failed, the stream is closed, or a
-            camera has had no answer for longer than the stream's max_age_ms.
+            camera has had no answer for three times the stream's max_age_ms.
         reasons: why, a sentence each.
         stuck: why no frame is taken now: the engine hangs or is lost, or the stream is closed; "" where all is well. It
             is for a supervisor: a camera that is silent makes the stream stale, but not stuck.
         cameras: counts by camera.
         quiet_ms: by camera, since its last answer (ok or late), None where none came yet.
-        undelivered: results that a slow callback was not given; their frames are counted all the same.
+        undelivered: frames that a slow callback was not told of; they are counted all the same.
         provider: that runs the model now.
         sha256: of the model file that runs now.
         can_roll_back: an older model stands ready.

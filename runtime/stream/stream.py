@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ClosedError, DeviceError, FrameError, UsageError
+from ..errors import DeviceError, FrameError, UsageError
 from ..events import OnEvent, tell
 from ..fork import refuse_child
 from ..frames import check_frame
@@ -18,6 +18,7 @@ from ..segmenter import Segmenter
 from .core import Core
 from .courier import Courier, OnResult
 from .desk import Ticket
+from .health import QUIET_AGES, read_health
 from .models import Models
 from .result import Outcome, StreamHealth, StreamResult
 from .worker import Worker
@@ -54,7 +55,7 @@ class Stream:
         *,
         on_result: OnResult | None = None,
         on_event: OnEvent | None = None,
-        hang_ms: float | None = None,
+        hang_ms: float = 1000.0,
     ) -> None:
         """Starts the worker and the watchdog.
 
@@ -64,17 +65,16 @@ class Stream:
             budget_ms: an answer is late where the frame is older than this when it is there.
             max_age_ms: a frame that is older than this at its turn is stale, and not run.
             clock: returns nanoseconds; that of the capture times. A replay gives the recording's own.
-            on_result: called with every frame's StreamResult, once each, in one thread of its own, in the order they
-                ended. If it is slower than the cameras for long, results are left out and counted (`undelivered`).
+            on_result: called with every frame's StreamResult, once each, in one thread of its own, answers first. While
+                it is slow fewer frames are run, so that each answer it gets is fresh; where frames without an answer
+                pile up, some are not told, and counted (`undelivered`).
             on_event: called with each Event; it should return quickly.
-            hang_ms: a run longer than this hangs; by default the deadline in the Segmenter's options, else max_age_ms.
+            hang_ms: a run longer than this hangs. Well above the slowest run under load: one over it costs its frame
+                and those that come until it is back, and sends a newer model that `replace` brought back.
 
         Raises:
             UsageError: an argument that can't be used, or a file for batches.
         """
-        deadline_ms = segmenter.options.deadline_ms
-        if hang_ms is None:
-            hang_ms = max_age_ms if deadline_ms is None else deadline_ms
         for name, value in (("budget_ms", budget_ms), ("max_age_ms", max_age_ms), ("hang_ms", hang_ms)):
             if type(value) not in (int, float) or not 0 < value < math.inf:
                 raise UsageError(f"{name}: expected a time over 0 ms, got {value!r}; correct it")
@@ -90,8 +90,7 @@ class Stream:
         self._core = Core(
             self._models, budget_ms=budget_ms, max_age_ms=max_age_ms, clock=clock, post=self._courier.post
         )
-        self._worker = Worker(self._core, hang_ms, on_event)
-        self._closed = False
+        self._worker = Worker(self._core, hang_ms, on_event, self._courier.wait_for_room)
 
     def submit(
         self, frame: npt.NDArray[np.uint8], frame_id: int, captured_ns: int, camera: str = "front"
@@ -121,12 +120,12 @@ class Stream:
         core, now_ns = self._core, self._clock()
         with core.lock:
             desk = core.mailbox.desk(camera, now_ns)
-        try:
-            check_frame(frame, self._models.current.segmenter.spec)
-        except FrameError as error:
-            return core.refuse(desk, frame_id, captured_ns, (), str(error))
         with desk.submitting:
             flags = desk.sequence.flags(frame, frame_id, captured_ns, now_ns)
+            try:
+                check_frame(frame, self._models.current.segmenter.spec)
+            except FrameError as error:
+                return core.refuse(desk, frame_id, captured_ns, flags, str(error))
             with core.lock:
                 buffer = core.mailbox.buffer()
             np.copyto(buffer, frame)
@@ -138,68 +137,52 @@ class Stream:
 
         The answer does not go away when no newer one comes: look at `age_ms`, and at `health`.
         """
-        with self._core.lock:
-            desk = self._core.mailbox.desks.get(camera)
-            result = None if desk is None else desk.latest
+        refuse_child(self._process, self._where, "Stream")
+        desk = self._core.mailbox.desks.get(camera)
+        result = None if desk is None else desk.latest
         return None if result is None else replace(result, age_ms=(self._clock() - result.captured_ns) / 1e6)
 
     def health(self) -> StreamHealth:
-        """Counts, and whether answers can be relied upon. Waits for no run, no load and no copy."""
-        core = self._core
-        with core.lock:
-            now_ns = self._clock()
-            desks = list(core.mailbox.desks.values())
-            counts = {desk.camera: desk.counts() for desk in desks}
-            quiet = {desk.camera: desk.quiet_ms(now_ns) for desk in desks}
-            silent = {desk.camera: desk.silent_ms(now_ns) for desk in desks}
-            stuck, segmenter = core.stuck, self._models.current.segmenter
-            can_roll_back = self._models.previous is not None
-        reasons = [stuck] if stuck else []
-        reasons += [
-            f"camera {camera}: no answer for {since_ms:.0f} ms, over the {self._max_age_ms:g} ms allowed"
-            for camera, since_ms in silent.items()
-            if since_ms > self._max_age_ms
-        ]
-        return StreamHealth(
-            stale=bool(reasons),
-            reasons=tuple(reasons),
-            stuck=stuck,
-            cameras=counts,
-            quiet_ms=quiet,
-            undelivered=self._courier.undelivered,
-            provider=segmenter.provider,
-            sha256=segmenter.sha256,
-            can_roll_back=can_roll_back,
-        )
+        """Counts, and whether answers can be relied upon. Waits for nothing, not for a lock either."""
+        reading = read_health(self._core, self._courier, self._clock(), QUIET_AGES * self._max_age_ms)
+        if os.getpid() == self._process:
+            return reading
+        return replace(reading, stale=True, reasons=("this is a forked child: the stream is its parent's",))
 
-    def replace(self, path: str | os.PathLike[str], *, sha256: str | None = None) -> None:
+    def replace(self, path: str | os.PathLike[str], *, sha256: str | None = None, allow_cpu: bool = False) -> None:
         """Opens another model file beside the running one, tests it, and switches between two frames.
 
         It loads in the caller's thread while frames go on, more slowly: both share the cores. The file before stays
         open for `rollback`, and the stream goes back to it by itself where the newer one fails or hangs at any frame.
+        The one before that is closed first, so that there are never more than two: `rollback` is refused meanwhile.
 
         Args:
             path: a file that takes the same frames and gives labels of the same size and classes.
             sha256: what its SHA-256 must be.
+            allow_cpu: as for a Segmenter.
 
         Raises:
             UsageError: it takes other frames or gives other labels; the running one stays.
-            ModelFileError, DeviceError: as Segmenter; the running one stays.
+            ModelFileError, DeviceError: as Segmenter, or a run hangs now; the running one stays.
             ClosedError, ForkedError: as `submit`.
         """
         self._require_open()
         with self._models.loading:
-            if self._core.stuck:
-                raise DeviceError(f"{path}: expected a stream that runs, but {self._core.stuck}; restart the process")
+            if self._core.stuck or not self._worker.is_free():
+                why = self._core.stuck or "the model that it went back from is still at the run that hangs"
+                raise DeviceError(f"{path}: expected a stream that runs, but {why}; restart the process")
+            with self._core.lock:
+                oldest = self._models.let_go()
+            if oldest is not None:
+                self._worker.dismiss(oldest)
             try:
-                model = self._models.load(path, sha256)
+                model = self._models.load(path, sha256, allow_cpu=allow_cpu)
             except Exception as error:
                 tell(self._on_event, "stream.replace_failed", str(error))
                 raise
-            with self._core.lock:
-                unneeded = self._models.switch(model)
-            if unneeded is not None:
-                unneeded.close()
+            if not self._worker.switch(model):
+                model.close()
+                self._require_open()
         tell(self._on_event, "stream.replaced", f"{path} runs now", {"sha256": model.segmenter.sha256})
 
     def rollback(self) -> None:
@@ -218,15 +201,14 @@ class Stream:
 
         Further calls do nothing. In a forked child it does nothing at all.
         """
-        if self._closed or os.getpid() != self._process:
+        if os.getpid() != self._process or not self._core.close():
             return
-        self._closed = True
-        ended = self._worker.close()
+        ended = self._worker.rest()
         self._courier.close(_CALLBACKS_END_S)
-        if ended:  # else the engine still holds them
-            for model in (self._models.previous, self._models.current):
-                if model is not None:
-                    model.close()
+        self._worker.join(_CALLBACKS_END_S)
+        for model in (self._models.previous, self._models.current):
+            if model is not None:
+                self._worker.dismiss(model)
         tell(
             self._on_event, "stream.closed", "closed" if ended else "closed while the engine hangs: restart the process"
         )
@@ -239,8 +221,10 @@ class Stream:
     ) -> None:
         self.close()
 
+    @property
+    def _where(self) -> str:
+        return self._models.current.segmenter.where
+
     def _require_open(self) -> None:
-        where = self._models.current.segmenter.where
-        refuse_child(self._process, where, "Stream")
-        if self._closed:
-            raise ClosedError(f"{where}: expected an open Stream, but close() was called; make a new Stream")
+        refuse_child(self._process, self._where, "Stream")
+        self._core.require_open()

@@ -53,6 +53,10 @@ def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
         node("Reshape", ["d", "shape"], ["r"], "reshape"),
         node("LessOrEqual", ["r", "limit"], ["fine"], "check"),
         node("Where", ["fine", "r", "limit"], ["kept"], "where"),
+        # beside values in half, and not in half themselves: a slip would count them
+        node("Not", ["fine"], ["not_fine"], "not"),
+        node("Neg", ["pads"], ["cuts"], "negative pads"),
+        node("Neg", ["scales"], ["negative"], "negative scales"),
         node("Cast", ["kept"], ["y32"], "up", to=FLOAT),
         node("Conv", ["y32", "float_weight"], ["logits"], "head"),
         node("ReduceMax", ["logits", "axes"], ["best"], "best", keepdims=0),

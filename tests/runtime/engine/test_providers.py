@@ -241,6 +241,21 @@ def test_open_session_allowed_the_cpu_has_all_of_it_there_where_the_provider_doe
     assert "CUDA failure 100" in told[0]
 
 
+def test_open_session_allowed_the_cpu_keeps_off_a_provider_that_opens_and_then_fails(
+    tiny_model_bytes: bytes, cuda_stands_ready
+) -> None:
+    class Broken(FakeSession):
+        def run(self, *_: object) -> None:
+            raise Fail("Failed to load libcudnn_graph.so.9")
+
+    cuda_stands_ready.setattr(opening, "new_session", lambda data, _, provider, *__: Broken(data, provider))
+    told: list[str] = []
+    _, name = open_session(tiny_model_bytes, "cuda", EngineOptions(), allow_cpu=True, on_cpu=told.append)
+    assert name == "cpu"
+    assert told[0].startswith("the whole model runs on the CPU: ")
+    assert "Failed to load libcudnn_graph.so.9" in told[0]
+
+
 @no_cuda
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_open_session_allowed_the_cpu_really_runs_there_where_a_library_is_missing(

@@ -69,7 +69,9 @@ def read_only(frame: np.ndarray, _: Random) -> np.ndarray:
 
 
 def other_type(frame: np.ndarray, random: Random) -> np.ndarray:
-    kind = random.choice(["?", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16", "O", "S3", "U3"])
+    kind = random.choice(
+        ["?", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16", "O", "S3", "U3"]
+    )
     return frame.astype(f"{random.choice(['<', '>'])}{kind}")
 
 
@@ -96,8 +98,27 @@ def other_rank(frame: np.ndarray, random: Random) -> np.ndarray:
 
 
 def no_array(frame: np.ndarray, random: Random) -> object:
-    choices = [None, frame.tolist(), tuple(frame), frame.tobytes(), bytearray(frame), memoryview(frame), 0, 1.5, "frame"]
-    choices += [{"frame": frame}, ArrayLike(frame), iter(frame), frame.data, np.uint8(7), np.dtype("u1"), Random, range(9)]
+    choices = [
+        None,
+        frame.tolist(),
+        tuple(frame),
+        frame.tobytes(),
+        bytearray(frame),
+        memoryview(frame),
+        0,
+        1.5,
+        "frame",
+    ]
+    choices += [
+        {"frame": frame},
+        ArrayLike(frame),
+        iter(frame),
+        frame.data,
+        np.uint8(7),
+        np.dtype("u1"),
+        Random,
+        range(9),
+    ]
     return choices[random.integers(len(choices))]
 
 

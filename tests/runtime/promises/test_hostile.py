@@ -103,7 +103,17 @@ def test_mutated_bytes_sealed_again_are_refused_or_a_model(
 
 HOSTILE_INTEGERS = [0, 1, -1, 2, 7, 1 << 20, 1 << 31, -(1 << 31), (1 << 63) - 1, -(1 << 63)]
 OPERATORS = ["Conv", "ArgMax", "Resize", "Reshape", "Gather", "Expand", "Tile", "Range", "Loop", "If", "Pad", "Slice"]
-OPERATORS += ["ConstantOfShape", "MaxPool", "QuantizeLinear", "Transpose", "Concat", "Identity", "Unheard", "Div", "Mod"]
+OPERATORS += [
+    "ConstantOfShape",
+    "MaxPool",
+    "QuantizeLinear",
+    "Transpose",
+    "Concat",
+    "Identity",
+    "Unheard",
+    "Div",
+    "Mod",
+]
 
 
 def change_dims(model: onnx.ModelProto, random: Random) -> None:
@@ -140,7 +150,9 @@ def change_attribute(model: onnx.ModelProto, random: Random) -> None:
 
 def add_attribute(model: onnx.ModelProto, random: Random) -> None:
     node = model.graph.node[random.integers(len(model.graph.node))]
-    name = str(random.choice(["strides", "dilations", "pads", "kernel_shape", "group", "axis", "perm", "to", "keepdims"]))
+    name = str(
+        random.choice(["strides", "dilations", "pads", "kernel_shape", "group", "axis", "perm", "to", "keepdims"])
+    )
     values = [int(value) for value in random.choice(HOSTILE_INTEGERS, random.integers(1, 5))]
     node.attribute.append(onnx.helper.make_attribute(name, values if name[-1] == "s" or name == "perm" else values[0]))
 
@@ -185,7 +197,12 @@ def with_other_parts(model: onnx.ModelProto, random: Random) -> bytes:
 @pytest.mark.parametrize("count", [300, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize("network", ["tiny", "int8"])
 def test_mutated_graph_sealed_again_is_refused_or_a_model(
-    tmp_path: Path, tiny_model_bytes: bytes, request: pytest.FixtureRequest, force_seal: ForceSeal, network: str, count: int
+    tmp_path: Path,
+    tiny_model_bytes: bytes,
+    request: pytest.FixtureRequest,
+    force_seal: ForceSeal,
+    network: str,
+    count: int,
 ) -> None:
     random = np.random.default_rng(count)
     data = tiny_model_bytes if network == "tiny" else request.getfixturevalue("trained")[network].sealed()

@@ -20,7 +20,9 @@ def floats_of(graph: onnx.ModelProto) -> list[str]:
     return [tensor.name for tensor in graph.graph.initializer if tensor.data_type in FLOATS]
 
 
-def with_value(graph: onnx.ModelProto, name: str, value: float, *, everywhere: bool, raw: bool = True) -> onnx.ModelProto:
+def with_value(
+    graph: onnx.ModelProto, name: str, value: float, *, everywhere: bool, raw: bool = True
+) -> onnx.ModelProto:
     """A copy in which one float of an initialiser, or all, is `value`; kept as raw bytes or as a list of numbers."""
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)

@@ -18,7 +18,9 @@ from runtime.model_file import check_model_bytes
 
 REPOSITORY = Path(__file__).parents[3]
 CHILD = Path(__file__).with_name("traced_child.py")
-CALLS = "%file,%network,%process,open_by_handle_at,memfd_create,pipe2,eventfd2,epoll_create1,timerfd_create,inotify_init1"
+CALLS = (
+    "%file,%network,%process,open_by_handle_at,memfd_create,pipe2,eventfd2,epoll_create1,timerfd_create,inotify_init1"
+)
 ForceSeal = Callable[[bytes], bytes]
 Plant = Callable[[onnx.ModelProto], None]
 
@@ -29,7 +31,19 @@ def traced(folder: Path, *arguments: object) -> tuple[list[str], list[str]]:
         pytest.skip("strace is not installed")
     record = folder / "strace.txt"
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(record), sys.executable, str(CHILD)]
+        [
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            f"trace={CALLS}",
+            "-e",
+            "signal=none",
+            "-o",
+            str(record),
+            sys.executable,
+            str(CHILD),
+        ]
         + [str(argument) for argument in arguments],
         cwd=REPOSITORY,
         env={"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
@@ -145,7 +159,9 @@ FOREIGN: dict[str, Plant] = {
     "contrib": operator_of("com.microsoft", "Gelu"),
     "machine learning": operator_of("ai.onnx.ml", "Binarizer"),
     "training domain": operator_of("ai.onnx.preview.training", "Adam"),
-    "compiled context": operator_of("com.microsoft", "EPContext", embed_mode=0, ep_cache_context="context.bin", main_context=1),
+    "compiled context": operator_of(
+        "com.microsoft", "EPContext", embed_mode=0, ep_cache_context="context.bin", main_context=1
+    ),
     "import alone": lambda model: model.opset_import.append(helper.make_opsetid("car.vendor", 1)),
     "function": function,
     "training": training,
@@ -181,7 +197,9 @@ def data_opened(calls: list[str]) -> set[str]:
 def test_foreign_parts_of_every_kind_are_refused_by_name(foreign: dict[str, Path]) -> None:
     check_model_bytes(foreign.pop("none").read_bytes(), "file")
     for name, path in foreign.items():
-        with pytest.raises(ModelFileError, match="file: expected (all weights inside|a plain graph|ONNX's own operators)"):
+        with pytest.raises(
+            ModelFileError, match="file: expected (all weights inside|a plain graph|ONNX's own operators)"
+        ):
             check_model_bytes(path.read_bytes(), "file")
             pytest.fail(f"{name} is not refused")
 

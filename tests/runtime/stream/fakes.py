@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from runtime.events import Event
+from runtime.health import Health, State, Vitals
 from runtime.options import EngineOptions
 from runtime.result import Result
 from runtime.spec import ModelSpec
@@ -23,6 +24,8 @@ class FakeSegmenter:
         self.where, self.provider, self.sha256 = f"{name}.onnx", "cpu", name * 64
         self.options = EngineOptions()
         self.seen: list[int] = []
+        self.vitals = Vitals(None)
+        self.vitals.move(State.READY)
         self.closed = False
 
     def segment(self, frame: np.ndarray) -> Result:
@@ -30,6 +33,9 @@ class FakeSegmenter:
         self.act(frame)
         labels = np.full(self.spec.labels_shape, frame[0, 0, 0], np.uint8)
         return Result(labels=labels, valid=bool(labels.max() != 255), latency_ms=1.0, provider="cpu")
+
+    def health(self) -> Health:
+        return self.vitals.health()
 
     def close(self) -> None:
         self.closed = True

@@ -179,7 +179,7 @@ def test_every_frame_ends_in_exactly_one_counter_whatever_happens(make_spec, ste
             else:
                 (bench.core.fail if kind == "fail" else bench.core.give_up)(run, "planted")
         for desk in bench.core.mailbox.desks.values():
-            counts = desk.counts()
+            counts = desk.counts
             assert counts.submitted == sum(getattr(counts, name) for name in OUTCOMES) + counts.pending
             assert counts.pending == (desk.waiting is not None)
     bench.core.block("the end")
