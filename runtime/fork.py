@@ -44,7 +44,9 @@ def _never_destroy() -> None:
     engines = list(_kept)
     for engine in engines:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))  # a reference that nobody ever gives back
-    libc = ctypes.CDLL(None) if engines else None
+    if not engines:
+        return
+    libc = ctypes.CDLL(None)
     if hasattr(libc, "on_exit"):  # glibc: the last registered is called first, with the exit status
         libc.on_exit(libc._exit, None)
 

@@ -27,7 +27,7 @@ class EngineOptions:
         cuda_graph: capture the run as a CUDA graph at start and replay it for each frame.
         nhwc: have the CUDA provider compute convolutions in NHWC; measure which is faster.
         engine_cache: folder of TensorRT engines that `segtool build` filled; None: provider "tensorrt" is refused.
-        deadline_ms: longest that a run may take, over 0. A result that took longer says `late`; and `health` is
+        deadline_ms: longest that a run may take, over 0. A result that took longer says `late`, and `health` is
             stale while a run is over it. None: never late. (When a run hangs, a Stream has a bound of its own for.)
 
     Raises:

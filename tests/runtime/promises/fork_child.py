@@ -24,7 +24,7 @@ from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 
 
-LONGEST_S = 5
+LONGEST_S, LONGEST_UNPROTECTED_S = 20, 2
 
 
 class Child:
@@ -65,7 +65,7 @@ class Child:
 ACTIONS = ("run", "close", "drop", "leave", "exit", "make")
 
 
-def forked(child: Child, action: str) -> tuple[int, str]:
+def forked(child: Child, action: str, longest_s: float) -> tuple[int, str]:
     """Forks; the child does the action and then ends as an interpreter ends."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -78,14 +78,14 @@ def forked(child: Child, action: str) -> tuple[int, str]:
         os.close(writing)
         sys.exit(0)
     os.close(writing)
-    status = ended(pid)
+    status = ended(pid, longest_s)
     with os.fdopen(reading) as told:
         return os.waitstatus_to_exitcode(status), told.read()
 
 
-def ended(pid: int) -> int:
+def ended(pid: int, longest_s: float) -> int:
     """The status of a child; one that hangs is killed."""
-    late = time.monotonic() + LONGEST_S
+    late = time.monotonic() + longest_s
     while time.monotonic() < late:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
@@ -97,8 +97,9 @@ def ended(pid: int) -> int:
 
 def main() -> None:
     path, count = sys.argv[1], int(sys.argv[2])
+    longest_s = LONGEST_S
     if "unprotected" in sys.argv:
-        fork.keep = lambda *_: None
+        fork.keep, longest_s = lambda *_: None, LONGEST_UNPROTECTED_S
     segmenter = Segmenter(path, provider="cpu", options=EngineOptions(threads=2))
     frame = np.zeros(segmenter.spec.frame_shape, np.uint8)
     over = threading.Event()
@@ -112,7 +113,7 @@ def main() -> None:
     child = Child(segmenter, frame, path)
     for number in range(count):
         action = ACTIONS[number % len(ACTIONS)]
-        print(json.dumps([action, *forked(child, action)]), flush=True)  # noqa: T201  # what the test reads
+        print(json.dumps([action, *forked(child, action, longest_s)]), flush=True)  # noqa: T201  # what the test reads
     over.set()
     worker.join()
     print(json.dumps(["parent", 0, str(segmenter.segment(frame).valid)]), flush=True)  # noqa: T201

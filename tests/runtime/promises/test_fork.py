@@ -2,9 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -37,13 +37,13 @@ def ends(model: Path, count: int, *more: str) -> list[tuple[str, int, str]]:
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("count", [18, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, pytest.param(600, marks=pytest.mark.slow)])
 def test_forked_children_end_cleanly_whatever_they_do(tiny_model_path: Path, count: int) -> None:
     found = ends(tiny_model_path, count)
     assert len(found) == count + 1
     assert [(action, code, said) for action, code, said in found if (code, said) != (0, SAID[action])] == []
 
 
-def test_without_the_hook_children_would_die(tiny_model_path: Path) -> None:
-    codes = Counter(code for _, code, _ in ends(tiny_model_path, 18, "unprotected"))
-    assert codes[-11] > 0  # SIGSEGV
+def test_without_the_hook_children_die_or_hang_as_they_end(tiny_model_path: Path) -> None:
+    (_, code, said), _ = ends(tiny_model_path, 1, "unprotected")
+    assert (code in (-signal.SIGSEGV, -signal.SIGKILL), said) == (True, "ForkedError")
