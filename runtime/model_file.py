@@ -21,6 +21,8 @@ INPUT_NAME = "image"
 OUTPUT_NAME = "labels"
 CONFIDENCE_NAME = "confidence"
 
+# each runs as often as a number in the file says: 2**62 times where someone hostile wrote it
+_REPEATING = ("Loop", "Scan", "SequenceMap")
 _MAX_BYTES = (1 << 31) - 1  # protobuf's own limit for one message
 
 
@@ -129,6 +131,11 @@ def _refuse_foreign_parts(structure: OnnxStructure, where: str) -> None:
             )
     if structure.local_code:
         raise ModelFileError(f"{where}: expected a plain graph, but the model has {structure.local_code[0]}; {ask}")
+    for node in structure.nodes:
+        if node.op_type in _REPEATING:
+            raise ModelFileError(
+                f"{where}: expected a graph without loops, but node '{node.name}' is a {node.op_type}; {ask}"
+            )
     domains = {domain: f"the opset import '{domain}'" for domain in structure.opsets}
     domains |= {node.domain: f"node '{node.name}' is {node.domain}.{node.op_type}" for node in structure.nodes}
     for domain, found in domains.items():

@@ -15,7 +15,7 @@ Examples:
 
 \b
 Every frame ends in one count: ok; late (answered over --budget-ms old); dropped (a newer one came before its turn);
-stale (over --max-age-ms old at its turn); invalid; failed (also where a run takes longer than --max-age-ms).
+stale (over --max-age-ms old at its turn); invalid (no valid answer); failed (the engine raised, or hung for a second).
 Age is counted from a frame's place in the recording, which is played on its own clock; a camera's from its arrival.
 
 \b

@@ -122,14 +122,14 @@ def _stop_notes(replay: Replay) -> list[str]:
 
 def _decoding_notes(replay: Replay) -> list[str]:
     pace = replay.pace
-    if not pace.late_frames:
+    if pace.behind_ns < 1e9 / replay.settings.rate_hz:  # less than one frame's time in all
         return []
     behind_s = pace.behind_ns / 1e9
     reached = replay.shown / (replay.shown / replay.settings.rate_hz + behind_s)
     return [
         f"decoding did not keep up: {pace.late_frames} of {replay.shown} frames were ready late, {behind_s:.2f} s in "
         f"all and at most {pace.most_behind_ns / 1e6:.0f} ms, so {reached:.1f} frames/s were shown and not "
-        f"{replay.settings.rate_hz:g}; give smaller or fewer frames"
+        f"{replay.settings.rate_hz:g}; lower --rate, or give smaller pictures"
     ]
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import secrets
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +107,5 @@ class VideoFile:
             raise self._storage_error(error) from error
 
     def _storage_error(self, error: OSError) -> StorageError:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            self._temporary.unlink(missing_ok=True)
         what = "disk full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         return StorageError(f"{self._path}: a video was to be written, got '{what}'; free some space or name another")

@@ -12,6 +12,7 @@ from segtool.replay.sinks import Labelled, Sink
 from trainer.data.images import resize_labels
 
 WAITING = 16  # results in memory with their pictures, at most
+FORGOTTEN_AFTER = 512  # frames later, a picture whose end was never told is let go
 
 
 class ResultWriter:
@@ -38,6 +39,7 @@ class ResultWriter:
         """Notes a frame's picture before it is submitted."""
         if self._sinks:
             self._shown[frame_id] = shot
+            self._shown.pop(frame_id - FORGOTTEN_AFTER, None)
 
     def take(self, result: StreamResult) -> None:
         """Takes a frame's end; returns at once."""

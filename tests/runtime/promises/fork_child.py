@@ -23,7 +23,6 @@ from runtime.errors import ForkedError
 from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 
-
 LONGEST_S, LONGEST_UNPROTECTED_S = 20, 2
 
 

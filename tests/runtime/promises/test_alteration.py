@@ -26,13 +26,13 @@ def flipped(data: bytes, bit: int) -> bytes:
 def test_one_flipped_bit_anywhere_is_an_integrity_error(tiny_model_bytes: bytes, count: int) -> None:
     check_model_bytes(tiny_model_bytes, "file")
     for bit in np.random.default_rng(count).integers(0, 8 * len(tiny_model_bytes), count):
-        with pytest.raises(IntegrityError, match="file: expected (the SHA-256|a readable seal)"):
+        with pytest.raises(IntegrityError, match=r"file: expected (the SHA-256|a readable seal)"):
             check_model_bytes(flipped(tiny_model_bytes, int(bit)), "file")
 
 
 def test_each_flipped_bit_of_the_seal_is_an_integrity_error(tiny_model_bytes: bytes) -> None:
     for bit in range(8 * (len(tiny_model_bytes) - SEAL_BYTES), 8 * len(tiny_model_bytes)):
-        with pytest.raises(IntegrityError, match="file: expected (the SHA-256|a readable seal)"):
+        with pytest.raises(IntegrityError, match=r"file: expected (the SHA-256|a readable seal)"):
             check_model_bytes(flipped(tiny_model_bytes, bit), "file")
 
 

@@ -194,6 +194,6 @@ def test_frame_of_any_other_shape_is_refused(segmenter, count: int) -> None:
 )
 def test_out_of_a_kind_that_is_no_plain_array_is_refused_and_stays_as_it_is(segmenter, frame, make) -> None:
     out = np.full(SHAPE[:2], 77, np.uint8)
-    with pytest.raises(FrameError, match="out: expected a .*got"):
+    with pytest.raises(FrameError, match=r"out: expected a .*got"):
         segmenter.segment(frame, make(out))
     assert (out == 77).all()

@@ -1,4 +1,4 @@
-"""R9: a hostile file is an error, not a crash: truncated, mutated or built to hurt, and sealed again by who knows how."""
+"""R9: a hostile file is an error, not a crash: truncated, mutated or built to hurt, and sealed again."""
 
 import json
 import subprocess

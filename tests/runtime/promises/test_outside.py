@@ -140,6 +140,16 @@ def training(model: onnx.ModelProto) -> None:
     model.training_info.add().algorithm.CopyFrom(model.graph)
 
 
+def loop(model: onnx.ModelProto) -> None:
+    """The labels wait for 2**62 rounds of a loop."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("go", "goes")]
+    count = helper.make_tensor_value_info("round", TensorProto.INT64, [])
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["goes"])], "body", [count, ends[0]], [ends[1]])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1 << 62), "rounds"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
+    model.graph.node.append(helper.make_node("Loop", ["rounds", "always"], [], "loop", body=body))
+
+
 FOREIGN: dict[str, Plant] = {
     "relative": in_an_initialiser("weights.bin"),
     "in a folder below": in_an_initialiser("below/weights.bin"),
@@ -165,6 +175,7 @@ FOREIGN: dict[str, Plant] = {
     "import alone": lambda model: model.opset_import.append(helper.make_opsetid("car.vendor", 1)),
     "function": function,
     "training": training,
+    "loop": loop,
 }
 
 
@@ -196,12 +207,10 @@ def data_opened(calls: list[str]) -> set[str]:
 
 def test_foreign_parts_of_every_kind_are_refused_by_name(foreign: dict[str, Path]) -> None:
     check_model_bytes(foreign.pop("none").read_bytes(), "file")
-    for name, path in foreign.items():
-        with pytest.raises(
-            ModelFileError, match="file: expected (all weights inside|a plain graph|ONNX's own operators)"
-        ):
+    refused = r"file: expected (all weights|a plain graph|a graph without|ONNX's own)"
+    for path in foreign.values():
+        with pytest.raises(ModelFileError, match=refused):
             check_model_bytes(path.read_bytes(), "file")
-            pytest.fail(f"{name} is not refused")
 
 
 def test_foreign_parts_are_refused_and_no_outside_file_is_opened(foreign: dict[str, Path], tmp_path: Path) -> None:

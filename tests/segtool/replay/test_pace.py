@@ -1,5 +1,7 @@
 """The plan of capture times, on a clock that the test moves."""
 
+from itertools import pairwise
+
 import pytest
 
 from segtool.replay.pace import Pace
@@ -36,7 +38,7 @@ def test_pace_of_a_rate_that_is_no_whole_number_of_nanoseconds_does_not_drift(fa
     pace = Pace(30, fake.clock, fake.sleep)
     captured = [pace.wait(0) - 1_000 * MS for _ in range(3001)]
     assert captured[3000] == 100_000 * MS  # 3000 frames at 30 Hz are 100 s to the nanosecond
-    assert {after - before for before, after in zip(captured, captured[1:], strict=False)} == {33_333_333, 33_333_334}
+    assert {after - before for before, after in pairwise(captured)} == {33_333_333, 33_333_334}
 
 
 def test_pace_held_up_by_the_process_keeps_the_plan_so_that_the_delay_is_age(fake):

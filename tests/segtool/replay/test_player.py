@@ -67,6 +67,18 @@ def test_play_shows_every_camera_each_frame(segmenter):
     assert all(counts.ok for counts in replay.counts.values())
 
 
+def test_play_lets_the_last_frames_end_before_it_closes(segmenter, monkeypatch):
+    segment = segmenter.segment
+
+    def slowly(frame):
+        time.sleep(0.05)
+        return segment(frame)
+
+    monkeypatch.setattr(segmenter, "segment", slowly)
+    replay = replayed(segmenter, recording(1), cameras=4)
+    assert sum(counts.ok for counts in replay.counts.values()) == 4
+
+
 def test_play_counts_and_keeps_the_errors_of_frames_that_can_not_be_read(segmenter):
     replay = replayed(segmenter, recording(8, broken=(2, 5)))
     assert replay.shown == 8
@@ -122,7 +134,7 @@ def test_play_ended_by_a_signal_accounts_for_what_was_shown(segmenter, number):
 
 def test_play_stops_where_nothing_can_be_written_any_more(segmenter):
     class FullDisk:
-        def add(self, labelled):
+        def add(self, _):
             raise OSError(28, "planted")
 
         def close(self):

@@ -29,5 +29,8 @@ def test_open_sinks_into_the_folder_of_the_pictures_is_refused(save_pictures):
 
 def test_open_sinks_onto_the_video_that_is_read_is_refused(save_video):
     path = save_video([striped(RED, GREEN)])
-    with pytest.raises(UsageError, match=r"drive\.mkv: the video would overwrite"):
-        open_sinks(Wanted(video=path.parent / "." / path.name), open_recording(str(path)), PALETTE, 30.0)
+    (path.parent / "sub").mkdir()
+    roundabout = path.parent / "sub" / ".." / path.name
+    for read, written in ((path, roundabout), (roundabout, path)):
+        with pytest.raises(UsageError, match=r"drive\.mkv: the video would overwrite"):
+            open_sinks(Wanted(video=written), open_recording(str(read)), PALETTE, 30.0)

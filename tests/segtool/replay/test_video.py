@@ -8,7 +8,7 @@ import pytest
 
 from runtime.errors import DataError, MissingPackage, UsageError
 from segtool.replay.recording import open_recording
-from segtool.replay.video import camera_recording, to_rgb, video_recording
+from segtool.replay.video import _decode, camera_recording, to_rgb, video_recording
 
 from .conftest import BLUE, GREEN, RED, striped
 
@@ -44,9 +44,7 @@ def test_video_colours_follow_the_matrix_named_and_else_the_height(save_video, m
 @pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-90, 3), (180, 2), (-180, 2)])
 def test_to_rgb_turns_a_frame_the_right_way_up(rotation, turns):
     stored_hwc = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    frame = SimpleNamespace(
-        colorspace=1, height=2, rotation=rotation, to_ndarray=lambda format, src_colorspace: stored_hwc
-    )
+    frame = SimpleNamespace(colorspace=1, height=2, rotation=rotation, to_ndarray=lambda **_: stored_hwc)
     upright_hwc = to_rgb(frame)
     np.testing.assert_array_equal(upright_hwc, np.rot90(stored_hwc, turns))
     assert upright_hwc.flags.c_contiguous
@@ -68,9 +66,7 @@ def test_video_recording_with_a_damaged_packet_names_it_and_goes_on(save_video, 
         raise av.InvalidDataError(1, "planted damage")
 
     packets[2] = SimpleNamespace(decode=damaged)
-    container = SimpleNamespace(demux=lambda stream: iter(packets), streams=real.streams)
-    from segtool.replay.video import _decode
-
+    container = SimpleNamespace(demux=lambda _: iter(packets), streams=real.streams)
     shots = list(_decode(container, "drive.mkv"))
     assert [shot.error is None for shot in shots] == [True, True, False, True, True]
     assert [shot.name for shot in shots] == [f"{number:06d}" for number in range(5)]
@@ -87,8 +83,6 @@ def test_video_recording_that_can_not_be_read_any_further_says_so_at_its_end(sav
         yield from list(real.demux(stream))[:2]
         raise av.InvalidDataError(1, "planted end")
 
-    from segtool.replay.video import _decode
-
     *_, last = _decode(SimpleNamespace(demux=packets, streams=real.streams), "drive.mkv")
     assert "planted end" in str(last.error)
     real.close()
@@ -102,7 +96,7 @@ def test_video_recording_of_another_file_is_refused(tmp_path, name, data):
 
 
 def test_video_recording_of_nothing_is_refused(tmp_path):
-    with pytest.raises(DataError, match="absent.mp4.*no such file"):
+    with pytest.raises(DataError, match=r"absent\.mp4.*no such file"):
         open_recording(str(tmp_path / "absent.mp4"))
 
 
@@ -134,8 +128,8 @@ def test_camera_recording_asks_the_system_for_its_device_and_rate(save_video, mo
     path, real_open = save_video([striped(RED, GREEN)] * 3), av.open
     asked = []
 
-    def stub(file, mode, format, options):
-        asked.append((file, format, options))
+    def stub(file, mode, **asked_for):
+        asked.append((file, mode, asked_for))
         return real_open(str(path))
 
     monkeypatch.setattr(av, "open", stub)
@@ -144,7 +138,7 @@ def test_camera_recording_asks_the_system_for_its_device_and_rate(save_video, mo
     assert recording.live
     assert asked == []
     shots = list(recording.shots())
-    assert asked == [(name, kind, {"framerate": "15"})]
+    assert asked == [(name, "r", {"format": kind, "options": {"framerate": "15"}})]
     arrived = [shot.arrived_ns for shot in shots]
     assert len(arrived) == 3
     assert arrived == sorted(arrived)

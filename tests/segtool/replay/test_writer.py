@@ -8,7 +8,7 @@ import pytest
 from runtime.errors import StorageError
 from runtime.stream import Outcome, StreamResult
 from segtool.replay.recording import Shot
-from segtool.replay.writer import WAITING, ResultWriter
+from segtool.replay.writer import FORGOTTEN_AFTER, WAITING, ResultWriter
 
 
 class ListSink:
@@ -92,6 +92,14 @@ def test_writer_that_fails_keeps_the_error_and_ends_all_the_same(sink, error):
     writer.close()
     assert writer.error is error
     assert (writer.written, sink.closed) == (0, 1)
+
+
+def test_writer_lets_go_of_a_picture_whose_end_was_never_told(sink):
+    writer = ResultWriter([sink])
+    for number in range(FORGOTTEN_AFTER + 3):
+        writer.expect(number, shot(number % 200))
+    assert sorted(writer._shown) == list(range(3, FORGOTTEN_AFTER + 3))
+    writer.close()
 
 
 def test_writer_without_sinks_keeps_no_picture():
