@@ -39,7 +39,7 @@ def selftest(file: Path, provider: str, json_file: Path | None) -> None:
 
     if json_file is not None and json_file.resolve() == file.resolve():
         raise UsageError(f"--json {json_file}: expected another file than the model, got the model; give another name")
-    with Segmenter(file, provider) as segmenter:
+    with Segmenter(file, provider, self_test=False) as segmenter:  # the command does it, and keeps its record
         result = self_test(segmenter)
         record = _record(file, segmenter, result)
     rows = [(str(place), f"{100 * share:.4f} %") for place, share in enumerate(result.agreement, start=1)]

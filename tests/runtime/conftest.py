@@ -100,10 +100,13 @@ def _door(
     nodes = [
         helper.make_node("Slice", ["image", "starts", "ends", "axes"], ["cut"]),
         helper.make_node("Reshape", ["cut", "shape"], ["confidence"]),
-        helper.make_node("Div", ["confidence", "scale"], ["labels"]),
+        # in int32: ONNX Runtime 1.20 has no division of uint8
+        helper.make_node("Cast", ["confidence"], ["seen"], to=TensorProto.INT32),
+        helper.make_node("Div", ["seen", "scale"], ["divided"]),
+        helper.make_node("Cast", ["divided"], ["labels"], to=TensorProto.UINT8),
     ]
     constants = {"axes": cuts[0], "starts": cuts[1], "ends": cuts[2]}
-    constants |= {"shape": np.array([batch, height, width], np.int64), "scale": np.uint8(scale)}
+    constants |= {"shape": np.array([batch, height, width], np.int64), "scale": np.int32(scale)}
     outputs = ["labels", "confidence"] if confidence else ["labels"]
     graph = helper.make_graph(
         nodes,

@@ -37,8 +37,9 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(trained_run: Path, pairs: Path) -> dict[str, Trained]:
-    """The small run of the whole suite in fp32, fp16 and int8."""
+def trained(request: pytest.FixtureRequest, pairs: Path) -> dict[str, Trained]:
+    """The small run of the whole suite in fp32, fp16 and int8; skips where there is no torch to make it."""
+    pytest.importorskip("torch")
     from export.describe import describe
     from export.graph.deploy import Deploy
     from export.graph.trace import OPSET, trace
@@ -49,7 +50,7 @@ def trained(trained_run: Path, pairs: Path) -> dict[str, Trained]:
     from trainer.evaluate import load_trained
     from trainer.networks.ends import IMAGENET_MEAN, IMAGENET_STD
 
-    best = load_trained(trained_run / "best.safetensors")
+    best = load_trained(request.getfixturevalue("trained_run") / "best.safetensors")
     specs = {
         precision: describe(best, "small", ExportSettings(precision=precision), opset=OPSET)
         for precision in ("fp32", "fp16", "int8")

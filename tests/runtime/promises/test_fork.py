@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 REPOSITORY = Path(__file__).parents[3]
@@ -44,6 +45,7 @@ def test_forked_children_end_cleanly_whatever_they_do(tiny_model_path: Path, cou
     assert [(action, code, said) for action, code, said in found if (code, said) != (0, SAID[action])] == []
 
 
+@pytest.mark.skipif(onnxruntime.__version__.startswith("1.20."), reason="where children end well")
 def test_without_the_hook_children_die_or_hang_as_they_end(tiny_model_path: Path) -> None:
     (_, code, said), _ = ends(tiny_model_path, 1, "unprotected")
     assert (code in (-signal.SIGSEGV, -signal.SIGKILL), said) == (True, "ForkedError")

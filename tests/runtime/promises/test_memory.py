@@ -58,5 +58,5 @@ def test_run_allocates_nothing_of_a_frames_size(tmp_path: Path, make_proto) -> N
                 _, with_labels = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
-            assert most < 8_000  # the labels have 76,800 bytes, the frame 230,400
-            assert out.size <= with_labels < out.size + 8_000  # numpy tells tracemalloc, so it would have shown
+            assert most < 20_000  # the labels have 76,800 bytes, the frame 230,400
+            assert out.size <= with_labels < out.size + 20_000  # numpy tells tracemalloc, so it would have shown

@@ -85,7 +85,7 @@ def fails_on_white(make_proto: Callable[..., onnx.ModelProto]) -> bytes:
     constants = {"start": [0, 0, 0, 0], "end": [1, 1, 1, 1], "none": [1], "limit": [255], "mask": None}
     for name in ("start", "end", "none", "limit"):
         model.graph.initializer.append(numpy_helper.from_array(np.array(constants[name], np.int64), name))
-    model.graph.initializer.append(numpy_helper.from_array(np.zeros(255, np.uint8), "table"))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(255, np.int32), "table"))
     label = next(node for node in model.graph.node if node.output[0] == "labels")
     label.output[0] = "plain"
     nodes = [
@@ -93,7 +93,9 @@ def fails_on_white(make_proto: Callable[..., onnx.ModelProto]) -> bytes:
         helper.make_node("Reshape", ["corner", "none"], ["byte"], "byte"),
         helper.make_node("Cast", ["byte"], ["index"], "index", to=TensorProto.INT64),
         helper.make_node("Gather", ["table", "index"], ["zero"], "planted"),  # of 255 entries: 255 is out of range
-        helper.make_node("Add", ["plain", "zero"], ["labels"], "add"),
+        helper.make_node("Cast", ["plain"], ["wide"], "widen", to=TensorProto.INT32),
+        helper.make_node("Add", ["wide", "zero"], ["sum"], "add"),
+        helper.make_node("Cast", ["sum"], ["labels"], "narrow", to=TensorProto.UINT8),
     ]
     model.graph.node.extend(nodes)
     return seal(model.SerializeToString())

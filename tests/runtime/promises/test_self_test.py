@@ -31,7 +31,7 @@ def damaged(graph: onnx.ModelProto, name: str, fault: str, random: np.random.Gen
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_one_damaged_weight_tensor_keeps_the_segmenter_from_starting(
     trained, golden_of, opened, precision: str, count: int
 ) -> None:
