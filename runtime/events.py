@@ -61,5 +61,5 @@ def tell(on_event: OnEvent | None, code: str, text: str, facts: Mapping[str, obj
         return
     try:
         on_event(Event(code=code, text=text, facts=dict(facts or {})))
-    except Exception:  # noqa: BLE001  # whatever a listener raises: see above
+    except (Exception, SystemExit):  # noqa: BLE001  # sys.exit() would end no process here, only the thread that tells
         _log.exception("%s: the event callback failed", code)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from .engine.placement import Placement
 from .engine.session import ENGINE_ERRORS, message_of
-from .errors import ClosedError, DeviceLostError, SegtoolError, UsageError
+from .errors import ClosedError, DeviceError, DeviceLostError, SegtoolError
 from .events import OnEvent, tell
 from .fork import refuse_child
 from .frames import answer_arrays, check_frame
@@ -60,7 +61,8 @@ class Segmenter:
                 `placement` says what runs where.
             warmup_frames: frames run before the self-test, so that the first real one is not a slow one.
             self_test: False leaves the golden frames out: for tools that check the file by other means.
-            on_event: called with each Event, from whatever thread it happens in; it should return quickly.
+            on_event: called with each Event, from whatever thread it happens in; it should return quickly, and may
+                call any method.
 
         Raises:
             IntegrityError: the file was altered, is not sealed, or is not the one that `sha256` names.
@@ -73,11 +75,6 @@ class Segmenter:
             UsageError: an argument that can't be used.
         """
         options = EngineOptions() if options is None else options
-        _require_arguments(options, warmup_frames, allow_cpu=allow_cpu, self_test=self_test)
-        self._vitals = Vitals(options.deadline_ms)
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._where, self._options, self._on_event = str(path), options, on_event
         order = Order(
             path=path,
             provider=provider,
@@ -88,6 +85,10 @@ class Segmenter:
             self_test=self_test,
             on_event=on_event,
         )
+        self._vitals = Vitals(options.deadline_ms)
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._where, self._options, self._on_event = str(path), options, on_event
         try:
             started = start(order, self._vitals)
         except SegtoolError as error:
@@ -149,33 +150,28 @@ class Segmenter:
         refuse_child(self._process, self._where, "Segmenter")
         check_frame(frame, self._model.spec)
         outs = answer_arrays(out, out_confidence, self._model.spec, self._where)
-        vitals = self._vitals
-        with self._lock:
-            self._require_ready()
-            vitals.copied += not frame.flags.c_contiguous
-            started_ns = vitals.begin()
-            try:
-                self._engine.run(frame, *outs)
-            except ENGINE_ERRORS as error:
-                raise self._failed(error) from error
-            finally:
-                vitals.rest()
-            latency_ms = vitals.end(started_ns)
-            # no other label is as large as 255, and the largest is found without an array as large as the map
-            valid = int(outs[0].max()) != self._model.spec.ignore_id
-            vitals.invalid += not valid
+        try:
+            latency_ms, valid = self._run(frame, outs)
+        except DeviceError as error:
+            if error.__cause__ is not None:  # a run's. Told here, without the lock: who listens may call close()
+                code = "engine.lost" if isinstance(error, DeviceLostError) else "engine.error"
+                tell(self._on_event, code, str(error))
+            raise
         return Result(
             labels=outs[0],
             confidence=outs[1] if len(outs) > 1 else None,
             valid=valid,
             latency_ms=latency_ms,
-            late=vitals.is_late(latency_ms),
-            provider=vitals.provider,
+            late=self._vitals.is_late(latency_ms),
+            provider=self._vitals.provider,
         )
 
     def health(self) -> Health:
         """State, counters and whether its answers can be relied upon; never waits, not for a run that hangs either."""
-        return self._vitals.health()
+        reading = self._vitals.health()
+        if os.getpid() == self._process:
+            return reading
+        return replace(reading, stale=True, reasons=("this is a forked child: the engine is its parent's",))
 
     def placement(self) -> Placement:
         """Which provider runs how many nodes, in what precision, of what versions; as it was at the start."""
@@ -211,6 +207,25 @@ class Segmenter:
     ) -> None:
         self.close()
 
+    def _run(self, frame: npt.NDArray[np.uint8], outs: tuple[Labels, ...]) -> tuple[float, bool]:
+        """Has the engine answer into `outs`; returns what it took, in ms, and whether the answer is valid."""
+        vitals = self._vitals
+        with self._lock:
+            self._require_ready()
+            vitals.copied += not frame.flags.c_contiguous
+            started_ns = vitals.begin()
+            try:
+                self._engine.run(frame, *outs)
+            except ENGINE_ERRORS as error:
+                raise self._failed(error) from error
+            finally:
+                vitals.rest()
+            latency_ms = vitals.end(started_ns)
+            # no other label is as large as 255, and the largest is found without an array as large as the map
+            valid = int(outs[0].max()) != self._model.spec.ignore_id
+            vitals.invalid += not valid
+        return latency_ms, valid
+
     def _require_ready(self) -> None:
         if self._vitals.state is State.FAILED:
             raise DeviceLostError(
@@ -225,18 +240,6 @@ class Segmenter:
         vitals = self._vitals
         vitals.fail(message_of(error))
         raised = failure(error, self._where, vitals.provider, self._options.device_id, starting=False)
-        lost = isinstance(raised, DeviceLostError)
-        if lost:
+        if isinstance(raised, DeviceLostError):
             vitals.move(State.FAILED, message_of(error))
-        tell(self._on_event, "engine.lost" if lost else "engine.error", str(raised))
         return raised
-
-
-def _require_arguments(options: object, warmup_frames: object, *, allow_cpu: object, self_test: object) -> None:
-    if type(warmup_frames) is not int or warmup_frames < 0:
-        raise UsageError(f"warmup_frames: expected a whole number of at least 0, got {warmup_frames!r}")
-    if not isinstance(options, EngineOptions):
-        raise UsageError(f"options: expected EngineOptions or None, got {type(options).__name__}; make EngineOptions()")
-    for name, value in (("allow_cpu", allow_cpu), ("self_test", self_test)):
-        if type(value) is not bool:
-            raise UsageError(f"{name}: expected True or False, got {value!r}")

@@ -13,7 +13,7 @@ from .engine.failures import is_lost, refuse_lost, remember_lost
 from .engine.placement import Placement, placement_of
 from .engine.providers import open_session, precision_notes
 from .engine.session import ENGINE_ERRORS, message_of
-from .errors import DeviceError, DeviceLostError, ModelFileError, SegtoolError, SelfTestError
+from .errors import DeviceError, DeviceLostError, ModelFileError, SegtoolError, SelfTestError, UsageError
 from .events import OnEvent, tell
 from .frames import answer_arrays
 from .golden import read_golden
@@ -27,7 +27,11 @@ Frame = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a Segmenter was asked for; the arguments of its constructor, which says what they mean."""
+    """What a Segmenter was asked for; the arguments of its constructor, which says what they mean.
+
+    Raises:
+        UsageError: one that can't be used.
+    """
 
     path: str | os.PathLike[str]
     provider: str
@@ -37,6 +41,17 @@ class Order:
     warmup_frames: int
     self_test: bool
     on_event: OnEvent | None
+
+    def __post_init__(self) -> None:
+        if type(self.warmup_frames) is not int or self.warmup_frames < 0:
+            raise UsageError(f"warmup_frames: expected a whole number of at least 0, got {self.warmup_frames!r}")
+        if not isinstance(self.options, EngineOptions):
+            raise UsageError(
+                f"options: expected EngineOptions or None, got {type(self.options).__name__}; make EngineOptions()"
+            )
+        for name in ("allow_cpu", "self_test"):
+            if type(getattr(self, name)) is not bool:
+                raise UsageError(f"{name}: expected True or False, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

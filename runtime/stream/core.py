@@ -123,10 +123,10 @@ class Core:
             if answer is not None:
                 answer.setflags(write=False)  # the callback and `latest` give the same arrays
         with self.lock:
+            now_ns = self._clock()  # the caller's: what it raises must not come between the steps below
             self.mailbox.give_back(ticket.frame)
             if not self._rest(run):
                 return False
-            now_ns = self._clock()
             age_ms = (now_ns - ticket.captured_ns) / 1e6
             late = age_ms > self._budget_ms
             in_time = Outcome.LATE if late else Outcome.OK

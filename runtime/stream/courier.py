@@ -32,7 +32,7 @@ class Courier:
         self._answer: StreamResult | None = None
         self._others: deque[StreamResult] = deque()
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._ended = False
         self._thread = threading.Thread(target=self._work, name="segtool-courier", daemon=True)
         if on_result is not None:
             self._thread.start()
@@ -42,7 +42,9 @@ class Courier:
         if self._on_result is None:
             return
         with self._changed:
-            if result.labels is not None and self._answer is None:
+            if self._ended:  # of a run that ended after `close`
+                self.undelivered += 1
+            elif result.labels is not None and self._answer is None:
                 self._answer = result
             elif len(self._others) < MOST_WAITING:
                 self._others.append(result)
@@ -79,13 +81,16 @@ class Courier:
                 self._changed.wait()
             result, self._answer = self._answer, None
             self._changed.notify_all()
-            return result if result is not None or not self._others else self._others.popleft()
+            if result is None and self._others:
+                return self._others.popleft()
+            self._ended = result is None
+            return result
 
     def _deliver(self, result: StreamResult) -> None:
         if self._on_result is None:
             return
         try:
             self._on_result(result)
-        except Exception as error:  # noqa: BLE001  # a listener must not be able to stop the stream
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a listener must not be able to stop the stream
             told = f"{result.camera} {result.frame_id}: the callback raised {type(error).__name__}: {error}"
             tell(self._on_event, "stream.callback_failed", told)

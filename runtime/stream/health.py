@@ -35,5 +35,5 @@ def read_health(core: Core, courier: Courier, now_ns: int, quiet_after_ms: float
         undelivered=courier.undelivered,
         provider=segmenter.provider,
         sha256=segmenter.sha256,
-        can_roll_back=core.models.previous is not None,
+        can_roll_back=core.models.can_go_back(),
     )

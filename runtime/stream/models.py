@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..events import OnEvent
+from ..health import State
 from ..segmenter import Segmenter
 from ..spec import ModelSpec
 from .plausibility import Plausibility
@@ -38,7 +39,7 @@ class Models:
         """Begins with the caller's Segmenter, which stays the caller's to close."""
         self.current = Model(segmenter=segmenter, plausibility=Plausibility(segmenter.spec), own=False)
         self.previous: Model | None = None
-        self.loading = threading.Lock()  # one at a time
+        self.loading = threading.RLock()  # one at a time; again from an event of the one that is being loaded
         self._on_event = on_event
 
     def load(self, path: str | os.PathLike[str], sha256: str | None, *, allow_cpu: bool) -> Model:
@@ -70,9 +71,14 @@ class Models:
         """Makes it the one that runs, and the one that ran the one before."""
         self.previous, self.current = self.current, model
 
+    def can_go_back(self) -> bool:
+        """Whether there is one before, and it can run: the caller may have closed its own. Never waits."""
+        previous = self.previous
+        return previous is not None and previous.segmenter.health().state is State.READY
+
     def go_back_from(self, model: Model) -> bool:
-        """Makes the one before `model` run again; returns whether it did: `model` runs, and there is one before it."""
-        if self.previous is None or self.current is not model:
+        """Makes the one before `model` run again; returns whether it did: `model` runs, and the one before it can."""
+        if self.previous is None or self.current is not model or not self.can_go_back():
             return False
         self.current, self.previous = self.previous, None
         return True

@@ -46,11 +46,14 @@ class SequenceCheck:
         self._rows: bytes | None = None
         self._equal_frames = 0
 
-    def flags(self, frame: npt.NDArray[np.uint8], frame_id: int, captured_ns: int, now_ns: int) -> tuple[Flag, ...]:
+    def flags(
+        self, frame: npt.NDArray[np.uint8] | None, frame_id: int, captured_ns: int, now_ns: int
+    ) -> tuple[Flag, ...]:
         """What is odd about the next frame; it is then the frame before the one that follows.
 
         Args:
-            frame: uint8 [H, ...], one frame as the camera delivers it. What is no array is never called frozen.
+            frame: uint8 [H, ...], one frame as the camera delivers it. None where what came is no frame,
+                which is never called frozen.
             frame_id: the camera's count.
             captured_ns: when it was captured.
             now_ns: the same clock now.

@@ -1,6 +1,5 @@
 """Stream: frames of cameras in as they come, the newest of each labelled in fair turns, every one accounted for."""
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -19,10 +18,11 @@ from .core import Core
 from .courier import Courier, OnResult
 from .desk import Ticket
 from .health import QUIET_AGES, read_health
-from .models import Models
+from .models import Model, Models
 from .result import Outcome, StreamHealth, StreamResult
 from .worker import Worker
 
+_LONGEST_MS = 1e9  # 11 days; threads can't wait as long as a float can say
 _CALLBACKS_END_S = 1.0  # what `close` gives a callback that is still at work
 
 
@@ -64,11 +64,13 @@ class Stream:
                 no one else should run frames through it meanwhile.
             budget_ms: an answer is late where the frame is older than this when it is there.
             max_age_ms: a frame that is older than this at its turn is stale, and not run.
-            clock: returns nanoseconds; that of the capture times. A replay gives the recording's own.
+            clock: returns nanoseconds; that of the capture times. A replay gives the recording's own. It must neither
+                wait nor raise.
             on_result: called with every frame's StreamResult, once each, in one thread of its own, answers first. While
                 it is slow fewer frames are run, so that each answer it gets is fresh; where frames without an answer
                 pile up, some are not told, and counted (`undelivered`).
-            on_event: called with each Event; it should return quickly.
+            on_event: called with each Event, in whatever thread it happens in; it should return quickly, as the worker
+                or the watchdog waits for it, and may call any method.
             hang_ms: a run longer than this hangs. Well above the slowest run under load: one over it costs its frame
                 and those that come until it is back, and sends a newer model that `replace` brought back.
 
@@ -76,8 +78,8 @@ class Stream:
             UsageError: an argument that can't be used, or a file for batches.
         """
         for name, value in (("budget_ms", budget_ms), ("max_age_ms", max_age_ms), ("hang_ms", hang_ms)):
-            if type(value) not in (int, float) or not 0 < value < math.inf:
-                raise UsageError(f"{name}: expected a time over 0 ms, got {value!r}; correct it")
+            if type(value) not in (int, float) or not 0 < value <= _LONGEST_MS:
+                raise UsageError(f"{name}: expected a time over 0 and up to 1e9 ms, got {value!r}; correct it")
         if segmenter.spec.batch != 1:
             raise UsageError(
                 f"{segmenter.where}: expected a file for one frame at a time, got one for {segmenter.spec.batch}; "
@@ -115,17 +117,17 @@ class Stream:
         if type(camera) is not str or not camera:
             raise UsageError(f"camera: expected a name, got {camera!r}")
         for name, value in (("frame_id", frame_id), ("captured_ns", captured_ns)):
-            if type(value) is not int:
-                raise UsageError(f"{name}: expected a whole number (int), got {value!r}")
+            if type(value) is not int or value.bit_length() > 64:
+                raise UsageError(f"{name}: expected a whole number (int) of at most 64 bits, got {value!r}")
         core, now_ns = self._core, self._clock()
         with core.lock:
             desk = core.mailbox.desk(camera, now_ns)
+        reason = self._why_refused(frame)
         with desk.submitting:
-            flags = desk.sequence.flags(frame, frame_id, captured_ns, now_ns)
-            try:
-                check_frame(frame, self._models.current.segmenter.spec)
-            except FrameError as error:
-                return core.refuse(desk, frame_id, captured_ns, flags, str(error))
+            # not the bytes of what is no frame: anything may happen there
+            flags = desk.sequence.flags(None if reason else frame, frame_id, captured_ns, now_ns)
+            if reason:
+                return core.refuse(desk, frame_id, captured_ns, flags, reason)
             with core.lock:
                 buffer = core.mailbox.buffer()
             np.copyto(buffer, frame)
@@ -167,22 +169,11 @@ class Stream:
             ClosedError, ForkedError: as `submit`.
         """
         self._require_open()
-        with self._models.loading:
-            if self._core.stuck or not self._worker.is_free():
-                why = self._core.stuck or "the model that it went back from is still at the run that hangs"
-                raise DeviceError(f"{path}: expected a stream that runs, but {why}; restart the process")
-            with self._core.lock:
-                oldest = self._models.let_go()
-            if oldest is not None:
-                self._worker.dismiss(oldest)
-            try:
-                model = self._models.load(path, sha256, allow_cpu=allow_cpu)
-            except Exception as error:
-                tell(self._on_event, "stream.replace_failed", str(error))
-                raise
-            if not self._worker.switch(model):
-                model.close()
-                self._require_open()
+        try:
+            model = self._open_beside(path, sha256, allow_cpu=allow_cpu)
+        except Exception as error:
+            tell(self._on_event, "stream.replace_failed", str(error))
+            raise
         tell(self._on_event, "stream.replaced", f"{path} runs now", {"sha256": model.segmenter.sha256})
 
     def rollback(self) -> None:
@@ -224,6 +215,28 @@ class Stream:
     @property
     def _where(self) -> str:
         return self._models.current.segmenter.where
+
+    def _open_beside(self, path: str | os.PathLike[str], sha256: str | None, *, allow_cpu: bool) -> Model:
+        with self._models.loading:
+            if self._core.stuck or not self._worker.is_free():
+                why = self._core.stuck or "the model that it went back from is still at the run that hangs"
+                raise DeviceError(f"{path}: expected a stream that runs, but {why}; restart the process")
+            with self._core.lock:
+                oldest = self._models.let_go()
+            if oldest is not None:
+                self._worker.dismiss(oldest)
+            model = self._models.load(path, sha256, allow_cpu=allow_cpu)
+            if not self._worker.switch(model):
+                model.close()
+                self._require_open()
+            return model
+
+    def _why_refused(self, frame: object) -> str:
+        try:
+            check_frame(frame, self._models.current.segmenter.spec)
+        except FrameError as error:
+            return str(error)
+        return ""
 
     def _require_open(self) -> None:
         refuse_child(self._process, self._where, "Stream")

@@ -43,8 +43,12 @@ class Worker:
     def rest(self) -> bool:
         """Waits for the frame that runs to end, or to be given up. Returns whether no run hangs. After Core.close."""
         core = self._core
-        with core.arrived:
-            core.arrived.wait_for(lambda: core.run is None, timeout=self._hang_ms / 1e3 + 1)
+        if threading.current_thread() is not self._thread:  # else its frame ends when the callback that closes returns
+            with core.arrived:
+                core.arrived.wait_for(lambda: core.run is None, timeout=self._hang_ms / 1e3 + 1)
+                run = core.run
+            if run is not None:  # the watchdog is held up, by a callback that is slow or that closes the stream
+                self._give_up(run)
         self._resting.set()
         return self.is_free()
 
@@ -142,6 +146,7 @@ class Worker:
             if recovered:
                 core.hung = None
                 core.unblock()
+            recovered = recovered and not core.stuck  # where it lost the device, or was closed, nothing goes on
         if recovered:
             tell(self._on_event, "stream.recovered", "the run that hung came back; its answer is thrown away")
 
@@ -151,7 +156,7 @@ class Worker:
             run = self._core.run
             # a run that begins while this sleeps ends its time no earlier than hang_ms after the sleep began
             left_ms = self._hang_ms if run is None else self._hang_ms - (RUN_CLOCK_NS() - run.started_ns) / 1e6
-            pause_ms = left_ms if left_ms > 0 else self._hang_ms
+            pause_ms = max(left_ms, 0.0)  # 0 after a hang: what was told took time, and a run may have begun meanwhile
             if run is not None and left_ms <= 0:
                 self._give_up(run)
 

@@ -11,10 +11,10 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 OLDEST = "onnxruntime==1.20.1"
 TEST_PACKAGES = ("numpy", "onnx", "pytest", "pytest-timeout", "hypothesis", "pillow", "rich")
-# what needs torch beside the runtime (an independent count of IoU), builds environments of its own, or takes a copy;
-# and a cost that is told as a share of numpy's own, which is another in another numpy
-TIMED = "tests/runtime/stream/test_sequence.py::test_flags_costs_a_small_part_of_one_copy_of_the_frame"
+# what needs torch beside the runtime (an independent count of IoU), builds environments of its own, or takes a copy
 LEFT_OUT = ("test_metrics.py", "test_wheel.py", "promises/test_guards.py")
+# a cost that is told as a share of numpy's own, which is another in another numpy
+TIMED = "tests/runtime/stream/test_sequence.py::test_flags_costs_a_small_part_of_one_copy_of_the_frame"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

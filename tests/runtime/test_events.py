@@ -1,10 +1,13 @@
 import logging
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from runtime.errors import ProviderUnavailable
+from runtime.errors import DeviceError, ProviderUnavailable
 from runtime.events import EVENTS, Event, tell
 from runtime.segmenter import Segmenter
 
@@ -26,6 +29,11 @@ def test_tell_of_a_callback_that_raises_is_logged_and_goes_on(caplog: pytest.Log
     tell(broken, "engine.error", "text")
     assert "engine.error: the event callback failed" in caplog.text
     assert "KeyError: 'planted'" in caplog.text
+
+
+def test_tell_of_a_callback_that_exits_is_logged_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    tell(lambda _: sys.exit("planted"), "engine.error", "text")
+    assert "SystemExit: planted" in caplog.text
 
 
 def test_tell_of_an_unknown_code_is_a_key_error() -> None:
@@ -53,3 +61,25 @@ def test_segmenter_that_does_not_start_tells_why(tiny_model_path: Path, monkeypa
         Segmenter(tiny_model_path, "cuda", on_event=got.append)
     assert [event.code for event in got] == ["segmenter.failed"]
     assert "provider 'cuda'" in got[0].text
+
+
+def test_segmenter_tells_a_failed_run_after_it_and_may_be_closed_then(
+    tiny_model_path: Path, frame: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, object]] = []
+
+    def listen(event: Event) -> None:
+        if event.code == "engine.error":
+            closing = threading.Thread(target=segmenter.close, daemon=True)
+            closing.start()
+            closing.join(2)
+            seen.append((segmenter.health().state.value, segmenter.health().running_ms))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    segmenter = Segmenter(tiny_model_path, "cpu", on_event=listen)
+    monkeypatch.setattr(segmenter._engine, "run", fail)
+    with pytest.raises(DeviceError, match="planted"):
+        segmenter.segment(frame)
+    assert seen == [("closed", None)]

@@ -71,3 +71,10 @@ def test_health_of_a_failed_one_keeps_its_reason_for_good() -> None:
     vitals.move(State.FAILED, "CUDA failure 700")
     vitals.move(State.CLOSED, "close() was called")
     assert vitals.health().reasons == ("failed: CUDA failure 700",)
+
+
+def test_health_in_a_forked_child_is_stale(segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not segmenter.health().stale
+    monkeypatch.setattr(segmenter, "_process", segmenter._process + 1)  # as a child has it
+    assert segmenter.health().reasons == ("this is a forked child: the engine is its parent's",)
+    assert segmenter.health().stale

@@ -178,6 +178,14 @@ def test_segmenter_warmup_frames_of_no_sense_are_refused(tiny_model_path: Path, 
         Segmenter(tiny_model_path, "cpu", warmup_frames=frames)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("options", {"threads": 1}), ("allow_cpu", None), ("allow_cpu", 1), ("self_test", "no")]
+)
+def test_segmenter_argument_of_another_kind_is_refused(tiny_model_path: Path, name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"{name}: expected .*, got (dict|{value!r})"):
+        Segmenter(tiny_model_path, "cpu", **{name: value})
+
+
 def test_segmenter_provider_unknown_or_not_there_is_refused(tiny_model_path: Path) -> None:
     with pytest.raises(UsageError, match=r"provider: expected one of auto, .*, got 'gpu'"):
         Segmenter(tiny_model_path, "gpu")

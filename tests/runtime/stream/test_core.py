@@ -11,7 +11,7 @@ from runtime.stream.core import Core
 from runtime.stream.desk import Ticket
 from runtime.stream.mailbox import MOST_CAMERAS, Mailbox
 from runtime.stream.models import Models
-from runtime.stream.result import Outcome, StreamResult
+from runtime.stream.result import Flag, Outcome, StreamResult
 
 from .fakes import SHAPE, FakeSegmenter
 
@@ -185,3 +185,53 @@ def test_every_frame_ends_in_exactly_one_counter_whatever_happens(make_spec, ste
     bench.core.block("the end")
     ids = [result.frame_id for result in bench.posted]
     assert sorted(ids) == list(range(1, put + 1))  # each once, none lost
+
+
+def test_answer_where_the_clock_raises_gives_its_buffer_back_once(bench: Bench) -> None:
+    bench.put(1)
+    run = bench.start()
+    clock, bench.core._clock = bench.core._clock, iter(()).__next__
+    with pytest.raises(StopIteration):
+        bench.finish(run)
+    bench.core._clock = clock
+    assert bench.core.fail(run, "planted")  # as the worker goes on
+    assert bench.ended() == [(1, "failed")]
+    assert bench.core.mailbox.buffer() is not bench.core.mailbox.buffer()
+
+
+def test_buffer_of_a_run_that_hangs_stays_with_the_engine_until_it_comes_back(bench: Bench) -> None:
+    bench.put(1)
+    run = bench.start()
+    bench.core.give_up(run, "it hangs")
+    assert bench.core.mailbox.buffer() is not run.ticket.frame
+    bench.finish(run)
+    assert bench.core.mailbox.buffer() is run.ticket.frame
+
+
+def test_buffer_of_a_run_that_failed_is_used_again(bench: Bench) -> None:
+    bench.put(1)
+    run = bench.start()
+    bench.core.fail(run, "planted")
+    assert bench.core.mailbox.buffer() is run.ticket.frame
+
+
+def test_block_for_good_keeps_its_reason_and_no_unblock_ends_it(bench: Bench) -> None:
+    bench.core.block("the device is lost", for_good=True)
+    bench.core.block("it hangs")
+    bench.core.unblock()
+    bench.core.close()
+    assert bench.core.stuck == "the device is lost"
+
+
+def test_answer_carries_its_confidence_its_mean_and_what_is_odd_about_it(bench: Bench) -> None:
+    bench.put(1)
+    run = bench.start()
+    run.ticket.frame[:] = 0
+    confidence = np.zeros((24, 32), np.uint8)
+    confidence[:6] = 204  # a quarter at 0.8
+    labels = np.ones((24, 32), np.uint8)
+    bench.core.answer(run, Result(labels=labels, confidence=confidence, valid=True, latency_ms=1.0, provider="cpu"))
+    assert bench.posted[0].confidence is confidence
+    assert bench.posted[0].mean_confidence == pytest.approx(0.2)
+    assert bench.posted[0].flags == (Flag.DARK,)
+    assert not confidence.flags.writeable

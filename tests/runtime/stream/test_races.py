@@ -1,12 +1,13 @@
 """What meets at a bad moment: runs that come back as they are given up, and close, replace and rollback beside them."""
 
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from runtime.errors import ClosedError, DeviceError, DeviceLostError
+from runtime.errors import ClosedError, DeviceError, DeviceLostError, UsageError
 from runtime.events import Event
 from runtime.stream import Outcome, Stream, StreamResult, models
 
@@ -201,3 +202,121 @@ def test_answers_are_read_only_as_several_hold_them(make_spec) -> None:
         until(lambda: stream.latest() is not None)
         with pytest.raises(ValueError, match="read-only"):
             stream.latest().labels[:] = 0
+
+
+def test_second_hang_is_told_in_time_though_the_first_one_was_listened_to_for_long(make_spec, opened) -> None:
+    ended_ns: dict[int, int] = {}
+    gates = Gate(), Gate()
+    opened["b"] = FakeSegmenter(make_spec(), gates[1], "b")
+    stream = Stream(
+        FakeSegmenter(make_spec(), gates[0]),
+        5000.0,
+        5000.0,
+        hang_ms=150.0,
+        on_result=lambda result: ended_ns.setdefault(result.frame_id, time.monotonic_ns()),
+        on_event=lambda _: time.sleep(0.1),
+    )
+    stream.replace("b")
+    send(stream, 1, "x")
+    gates[1].entered.wait(5)
+    send(stream, 2, "y")
+    gates[0].entered.wait(5)
+    started_ns = stream._core.run.started_ns
+    until(lambda: len(ended_ns) == 2)
+    for gate in gates:
+        gate.opened.set()
+    stream.close()
+    assert 150.0 <= (ended_ns[2] - started_ns) / 1e6 < 150.0 + 150.0  # without the 200 that listening took
+
+
+def test_close_from_the_watchdog_ends_the_frame_that_it_can_not_watch_meanwhile(make_spec, opened) -> None:
+    closed = threading.Event()
+    gates = Gate(), Gate()
+
+    def close(event: Event) -> None:
+        if event.code == "stream.hung" and not closed.is_set():
+            gates[0].entered.wait(5)
+            stream.close()
+            closed.set()
+
+    opened["b"] = FakeSegmenter(make_spec(), gates[1], "b")
+    stream = Stream(FakeSegmenter(make_spec(), gates[0]), 5000.0, 5000.0, hang_ms=30.0, on_event=close)
+    stream.replace("b")
+    send(stream, 1, "x")
+    gates[1].entered.wait(5)
+    send(stream, 2, "y")
+    assert closed.wait(10)
+    assert [(counts.failed, counts.pending) for counts in stream.health().cameras.values()] == [(1, 0)] * 2
+    for gate in gates:
+        gate.opened.set()
+
+
+def test_close_from_within_a_run_is_no_hang_and_its_frame_is_counted(make_spec) -> None:
+    """As from a Segmenter's event "engine.error", which is told in the thread that runs the frame."""
+    events: list[Event] = []
+    told: list[StreamResult] = []
+
+    def fail(_: np.ndarray) -> None:
+        stream.close()
+        raise DeviceError("planted")
+
+    stream = Stream(FakeSegmenter(make_spec(), fail), 5000.0, 5000.0, on_event=events.append, on_result=told.append)
+    send(stream, 1)
+    until(lambda: stream.health().cameras["front"].failed == 1)
+    assert [event.text for event in events] == ["closed"]
+    assert len(told) + stream.health().undelivered == 1
+
+
+def test_listeners_that_exit_end_neither_worker_nor_watchdog(make_spec) -> None:
+    seconds = iter([0.1, 0.1])
+    segmenter = FakeSegmenter(make_spec(), lambda _: time.sleep(next(seconds, 0.0)))
+    with Stream(segmenter, 5000.0, 5000.0, hang_ms=30.0, on_event=lambda _: sys.exit(1)) as stream:
+        for failed in (1, 2):
+            send(stream, failed)
+            until(lambda n=failed: stream.health().cameras["front"].failed == n)
+            until(lambda: not stream.health().stuck)
+        send(stream, 3)
+        until(lambda: stream.latest() is not None)
+
+
+def test_replace_from_the_event_of_one_that_failed_takes_its_place(make_spec, opened) -> None:
+    def listen(event: Event) -> None:
+        if event.code == "stream.replace_failed":
+            stream.replace("b")
+
+    opened["b"] = FakeSegmenter(make_spec(), name="b")
+    opened["batches"] = FakeSegmenter(make_spec(batch=2), name="c")
+    raised: list[UsageError] = []
+
+    def replace() -> None:
+        try:
+            stream.replace("batches")
+        except UsageError as error:
+            raised.append(error)
+
+    stream = Stream(FakeSegmenter(make_spec()), on_event=listen)
+    thread = threading.Thread(target=replace, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(raised) == 1
+    assert stream.health().sha256 == "b" * 64
+    stream.close()
+
+
+def test_hung_run_that_comes_back_with_a_lost_device_is_no_recovery(make_spec) -> None:
+    events: list[Event] = []
+    gate = Gate()
+
+    def lose(pixels: np.ndarray) -> None:
+        gate(pixels)
+        raise DeviceLostError("planted 700")
+
+    with Stream(FakeSegmenter(make_spec(), lose), 5000.0, 5000.0, hang_ms=30.0, on_event=events.append) as stream:
+        send(stream, 1)
+        until(lambda: bool(stream.health().stuck))
+        gate.opened.set()
+        until(lambda: "planted 700" in stream.health().stuck)
+        until(stream._worker.is_free)
+        time.sleep(0.02)
+    assert codes(events) == ["stream.hung", "stream.closed"]

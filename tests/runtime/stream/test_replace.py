@@ -185,6 +185,30 @@ def test_stream_goes_back_by_itself_where_the_newer_file_hangs(files) -> None:
         assert scale_of(stream, results, 3) == 64
 
 
+def test_stream_stays_where_the_older_file_was_closed_by_its_owner(running) -> None:
+    stream, results, events = running
+    older = stream._models.current.segmenter
+    raised = iter([DeviceError("planted failure")])
+
+    def fail_once(_: np.ndarray) -> None:
+        for error in raised:
+            raise error
+
+    segmenter = newer(stream, fail_once)
+    assert stream.health().can_roll_back
+    older.close()
+    assert not stream.health().can_roll_back
+    send(stream, 1)
+    until(lambda: len(results) == 1)
+    send(stream, 2)
+    until(lambda: len(results) == 2)
+    assert [(result.outcome, result.sha256) for result in results] == [(Outcome.FAILED, ""), (Outcome.OK, "b" * 64)]
+    with pytest.raises(UsageError, match="rollback: expected an older file to go back to, got none"):
+        stream.rollback()
+    assert not segmenter.closed
+    assert "stream.rolled_back" not in codes(events)
+
+
 def test_replace_while_the_engine_hangs_is_refused(make_spec, files) -> None:
     with Stream(FakeSegmenter(make_spec(), gate := Gate()), 30.0, 5000.0, hang_ms=50.0) as stream:
         send(stream, 1)

@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,12 +84,29 @@ def test_submit_of_what_is_no_frame_is_invalid_and_raises_nothing(open_stream, r
     assert all("expected a uint8 RGB array [24, 32, 3]" in result.reason for result in results)
 
 
+class Unreadable(np.ndarray):
+    """Raises where its bytes are asked for, as astropy's Quantity does."""
+
+    __array_function__ = None
+
+    def tobytes(self, order: object = None) -> bytes:
+        raise NotImplementedError("planted")
+
+
+def test_submit_never_reads_the_bytes_of_what_is_no_frame(open_stream) -> None:
+    endless = np.broadcast_to(np.uint8(0), (64, 10**13))
+    for bad in (frame(1).view(Unreadable), endless):
+        assert open_stream().submit(bad, 1, time.monotonic_ns()) is Outcome.INVALID
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((1.0, 1, "a"), r"frame_id: expected a whole number \(int\), got 1\.0"),
+        ((1.0, 1, "a"), r"frame_id: expected a whole number \(int\) of at most 64 bits, got 1\.0"),
         ((True, 1, "a"), "frame_id: .* got True"),
         ((1, None, "a"), "captured_ns: .* got None"),
+        ((1 << 64, 1, "a"), "frame_id: .* got 18446744073709551616"),
+        ((1, -(10**400), "a"), "captured_ns: .* got -1000"),  # no float holds its age
         ((1, 1, ""), "camera: expected a name, got ''"),
         ((1, 1, 3), "camera: expected a name, got 3"),
     ],
@@ -99,9 +117,9 @@ def test_submit_with_an_id_that_is_none_is_refused(open_stream, arguments: tuple
 
 
 @pytest.mark.parametrize("name", ["budget_ms", "max_age_ms", "hang_ms"])
-@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), "33", True])
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), 1e10, "33", True])
 def test_stream_times_of_no_sense_are_refused(open_stream, name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=rf"{name}: expected a time over 0 ms, got {value!r}"):
+    with pytest.raises(UsageError, match=re.escape(f"{name}: expected a time over 0 and up to 1e9 ms, got {value!r}")):
         open_stream(**{name: value})
 
 
@@ -217,15 +235,16 @@ def test_close_ends_what_waits_and_refuses_what_comes(open_stream, results) -> N
     assert stream.health().stale
 
 
-def test_callback_that_raises_is_told_and_stops_nothing(open_stream, events) -> None:
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
+def test_callback_that_raises_is_told_and_stops_nothing(open_stream, events, kind: type[BaseException]) -> None:
     def broken(result: StreamResult) -> None:
-        raise ZeroDivisionError("planted")
+        raise kind("planted")
 
     stream = open_stream(on_result=broken)
     for frame_id in (1, 2):
         send(stream, frame_id)
         until(lambda n=frame_id: codes(events).count("stream.callback_failed") == n)
-    assert "front 1: the callback raised ZeroDivisionError: planted" in events[0].text
+    assert f"front 1: the callback raised {kind.__name__}: planted" in events[0].text
     assert counts_of(stream.health(), "front")["ok"] == 2
 
 
@@ -307,6 +326,14 @@ def test_health_can_be_read_while_the_engine_hangs(open_stream) -> None:
     gate.opened.set()
     # the promise is 1 ms each; a busy machine may take the processor away in the middle of one
     assert np.quantile(took_ms, 0.98) < 1.0
+
+
+def test_health_gives_the_segmenters_reasons_too(open_stream, make_spec) -> None:
+    stream = open_stream(segmenter=(segmenter := FakeSegmenter(make_spec())))
+    assert not stream.health().stale
+    segmenter.vitals.fail("planted failure")
+    assert (stream.health().stale, stream.health().stuck) == (True, "")
+    assert stream.health().reasons == ("the last run failed: planted failure",)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
