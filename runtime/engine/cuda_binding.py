@@ -106,7 +106,6 @@ class _Passage:
         except ENGINE_ERRORS as error:
             if is_lost(error):
                 raise
-            self._stream.end_capture()
             return f"refused at the capture: {message_of(error)}"
         for number, (right, replayed) in enumerate(zip(expected, got, strict=True)):
             if not np.array_equal(right, replayed):
@@ -129,10 +128,12 @@ class _Passage:
             self._session.run_with_iobinding(self._binding, options)
             for answer, output in zip(self.answers, self._outputs, strict=True):
                 self._stream.to_host(answer, output.data_ptr())
-        except ENGINE_ERRORS:
+        except ENGINE_ERRORS as error:
             # What is under way must end before the buffers are used again. Where the device is lost, this says so in
             # CUDA's words, and cuDNN's or cuBLAS's, which do not, become its context.
-            self._stream.synchronise()
+            if not is_lost(error):  # which must not be hidden by what another call says of it
+                self._stream.end_capture()  # CUDA refuses to wait while one is open
+                self._stream.synchronise()
             raise
         self._stream.synchronise()
 

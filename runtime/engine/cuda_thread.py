@@ -40,8 +40,12 @@ class CudaThread:
         job = _Job(function, arguments)
         self._jobs.put(job)
         job.done.acquire()
-        if job.error is not None:
-            raise job.error
+        error, job.error = job.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # a circle of error, frames and job would keep the session on the GPU until gc runs
         answer: Answer = job.answer
         return answer
 

@@ -7,7 +7,7 @@ from .session import VERSION, message_of
 
 # how the engine words it -> what was met, and what to do; numbers and texts of enum cudaError (CUDA Runtime API)
 _KNOWN = {
-    r"no kernel image is available|NoKernelImageForDevice|CUDA (failure|error):? ?209\b": (
+    r"no kernel image is available|NoKernelImageForDevice|InvalidDeviceFunction|CUDA (failure|error):? ?(98|209)\b": (
         "has no code for this GPU's architecture{gpu}",
         "install an ONNX Runtime that was built for it (for a Jetson NVIDIA's own, for an older GPU an older one), or "
         "use provider 'cpu'",

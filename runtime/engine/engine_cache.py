@@ -75,7 +75,7 @@ def build_engine(
             )
         document = {"schema_version": SCHEMA_VERSION, "kind": "tensorrt-engine", "key": dict(parts), "files": files}
         write_whole(new / MANIFEST, (json.dumps(document, indent=2) + "\n").encode())
-        _publish(new, folder)
+        _publish(new, folder, parts)
     return folder
 
 
@@ -103,12 +103,13 @@ def serve(cache: Path, parts: Mapping[str, str], model: str, open_at: Callable[[
         )
     fault = _fault(folder, parts)
     if fault is None:
-        built = {*_names(folder)}
+        built = _stamps(folder)
         opened = open_at(folder)
-        new = sorted({*_names(folder)} - built)
-        if not new:
+        found = _stamps(folder)
+        if found == built:
             return opened
-        fault = f"{new[0]} beside it, which the provider built when it was opened"
+        new = [name for name, stamp in found.items() if built.get(name) != stamp]
+        fault = f"{new[0]}, which the provider built when it was opened" if new else "less of it once it was opened"
     raise ProviderUnavailable(
         f"provider 'tensorrt': expected the engine in {folder} as it was built, got {fault}; build it again, before "
         f"serving: {command} --anew"
@@ -174,6 +175,15 @@ def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def _stamps(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """What tells a file from one written over it, without reading it; nothing where another build takes it away."""
+    try:
+        found = {name: (folder / name).stat() for name in _names(folder)}
+    except OSError:
+        return {}
+    return {name: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+
+
 def _folders(cache: Path) -> list[Path]:
     try:
         return [entry for entry in sorted(cache.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
@@ -199,14 +209,18 @@ def _temporary(cache: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _publish(new: Path, folder: Path) -> None:
+def _publish(new: Path, folder: Path, parts: Mapping[str, str]) -> None:
     for name in _names(new):
         _sync(new / name)
     _sync(new)
     replaced = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
-    if folder.exists():  # an engine that is not sound, or is to be built anew: a folder can't be renamed over it
-        folder.rename(replaced)
-    new.rename(folder)
+    try:
+        if folder.exists():  # an engine that is not sound, or is to be built anew: a folder can't be renamed over it
+            folder.rename(replaced)
+        new.rename(folder)
+    except OSError:
+        if _fault(folder, parts) is not None:  # else another process built the same and came first
+            raise
     _sync(folder.parent)
     shutil.rmtree(replaced, ignore_errors=True)
 

@@ -5,10 +5,9 @@ Nothing here opens a CUDA context, so it takes no GPU memory.
 
 import ctypes
 import sys
+from collections.abc import Iterable
 
 import onnxruntime
-
-NVIDIA = ("cuda", "tensorrt", "tensorrt-rtx")
 
 _DRIVER = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 _MANAGEMENT = {"linux": "libnvidia-ml.so.1", "win32": "nvml.dll"}
@@ -22,12 +21,15 @@ _MAJOR, _MINOR = 75, 76  # of the compute capability; enum CUdevice_attribute
 _TEXT_BYTES = 96
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(names: Iterable[str] = tuple(_LIBRARIES)) -> dict[str, str]:
     """Versions of CUDA's runtime, cuDNN and TensorRT, those of them that load here.
 
     Where they come as Python packages they load once ONNX Runtime has loaded them (`session.preload_libraries`).
+
+    Args:
+        names: which of "cuda", "cudnn" and "tensorrt"; each is loaded into the process, TensorRT with hundreds of MB.
     """
-    versions = {name: _library_version(name) for name in _LIBRARIES}
+    versions = {name: _library_version(name) for name in names}
     return {name: version for name, version in versions.items() if version is not None}
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ModelFileError, ProviderUnavailable
+from ..errors import DeviceLostError, ModelFileError, ProviderUnavailable
 from ..options import EngineOptions
 from . import probe
 from .diagnosis import diagnosis
+from .failures import is_lost, remember_lost
 from .libraries import missing_libraries, remedy
 from .session import (
+    BY_DEVICE_ID,
     ENGINE_ERRORS,
     VERSION,
     available,
@@ -66,6 +68,7 @@ def open_on(
 
     Raises:
         ProviderUnavailable: it did not open there.
+        DeviceLostError: the device was lost meanwhile.
     """
     if PROVIDERS[name] not in available():
         built_with = ", ".join(short for short, full in PROVIDERS.items() if full in available())
@@ -73,12 +76,18 @@ def open_on(
             f"provider '{name}': expected ONNX Runtime to have it, but the installed {VERSION} has only {built_with}; "
             f"install {_PACKAGES[name]} in place of the onnxruntime package that is there"
         )
+    if options.device_id and PROVIDERS[name] not in BY_DEVICE_ID:
+        raise ProviderUnavailable(
+            f"provider '{name}': expected device_id 0, as ONNX Runtime can't give it a device by number, got "
+            f"{options.device_id}; leave device_id out, or name another provider"
+        )
     asked = session_options(options, only_named_provider=strict and name != "cpu")
     try:
         with quiet():
             preload_libraries()
             session = new_session(data, asked, PROVIDERS[name], options, settings)
     except ENGINE_ERRORS as error:
+        _refuse_if_lost(name, options.device_id, error)
         raise ProviderUnavailable(_why_not(name, data, error, options.device_id)) from error
     if session.get_providers()[:1] != [PROVIDERS[name]]:
         raise ProviderUnavailable(
@@ -113,11 +122,13 @@ def prove(name: str, device_id: int = 0) -> None:
 
     Raises:
         ProviderUnavailable: it does not.
+        DeviceLostError: the device was lost meanwhile.
     """
     session = open_on(name, probe.probe_model(), EngineOptions(threads=1, cuda_graph=False, device_id=device_id))
     try:
         right = probe.runs(session)
     except ENGINE_ERRORS as error:
+        _refuse_if_lost(name, device_id, error)
         known = diagnosis(error, device_id)
         if known is not None:
             raise ProviderUnavailable(_told(name, *known)) from error
@@ -130,6 +141,16 @@ def prove(name: str, device_id: int = 0) -> None:
             f"provider '{name}': expected the right numbers from a small model, got wrong ones; "
             "check the device and the driver, and update ONNX Runtime"
         )
+
+
+def _refuse_if_lost(name: str, device_id: int, error: Exception) -> None:
+    """A lost device is no reason to go on with another provider."""
+    if is_lost(error):
+        remember_lost(name, device_id, message_of(error))
+        raise DeviceLostError(
+            f"provider '{name}': expected device {device_id} to work, but it was lost when it was opened: "
+            f"{message_of(error)}; restart the process"
+        ) from error
 
 
 def _why_not(name: str, data: bytes, error: Exception, device_id: int) -> str:
@@ -149,7 +170,3 @@ def _why_not(name: str, data: bytes, error: Exception, device_id: int) -> str:
 
 def _told(name: str, met: str, instruction: str) -> str:
     return f"provider '{name}': expected it to run here, but {met}; {instruction}"
-
-
-def _no_one(_: str) -> None:
-    """Is told where nobody asked to be."""

@@ -10,10 +10,12 @@ import numpy as np
 
 from .. import __version__
 from ..onnx_file import OnnxStructure
-from .nvidia import NVIDIA, library_versions
+from .nvidia import library_versions
 from .opening import PROVIDERS
 from .precision import half_nodes
 from .session import ENGINE_ERRORS, VERSION, message_of
+
+_LIBRARIES = {"cuda": ("cuda", "cudnn"), "tensorrt": ("cuda", "cudnn", "tensorrt"), "tensorrt-rtx": ("cuda",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ def placement_of(
         "onnxruntime": VERSION,
         "numpy": np.__version__,
         "python": platform.python_version(),
-        **(library_versions() if provider in NVIDIA else {}),
+        **library_versions(_LIBRARIES.get(provider, ())),
     }
     return Placement(
         provider=provider,

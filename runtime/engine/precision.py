@@ -9,6 +9,7 @@ _VALUE_INPUTS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze", "Split", "Expand", "Tile", "Gather"), (0,)),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Upsample", "TopK"), (0,)),
     "Pad": (0, 2),
+    "QuantizeLinear": (0, 1),
     "Where": (1, 2),
     "DequantizeLinear": (1,),  # the scale, as which it answers
 }

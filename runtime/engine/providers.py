@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ProviderUnavailable, UsageError
+from ..errors import DeviceLostError, ProviderUnavailable, UsageError
 from ..options import EngineOptions
 from .libraries import driver_missing
 from .opening import PROVIDERS as PROVIDERS  # where the rest of the house finds it
@@ -70,7 +70,7 @@ def open_session(
     Args:
         data: the bytes of a model file that was checked (model_file.py).
         provider: a name of PROVIDERS: the whole model runs there, or this raises. "auto": the first of them, in their
-            order, that truly runs the model; the CPU at last.
+            order, that truly runs the model; the CPU at last, and `on_cpu` is told where another was there.
         options: how the engine is to run.
         where: the model file's name, for error messages.
         allow_cpu: where the named provider does not take the whole model, nodes may run on the CPU, or all of them.
@@ -83,12 +83,13 @@ def open_session(
         UsageError: no such provider name.
         ProviderUnavailable: the named provider does not run here, or does not take the whole model; for TensorRT also
             where `options.engine_cache` has no engine that was built for exactly this.
+        DeviceLostError: the device was lost when it was tried; not even "auto" goes on from there.
         ModelFileError: ONNX Runtime can't open the model on the CPU.
     """
     if not isinstance(provider, str) or (provider != "auto" and provider not in PROVIDERS):
         raise UsageError(f"provider: expected one of auto, {', '.join(PROVIDERS)}, got {provider!r}")
     if provider == "auto":
-        return _open_first(data, options, where)
+        return _open_first(data, options, where, on_cpu)
     if provider == "cpu":
         return open_on_cpu(data, options, where), provider
     try:
@@ -118,24 +119,31 @@ def _candidates() -> list[str]:
 def _status(name: str) -> ProviderStatus:
     try:
         prove(name)
-    except ProviderUnavailable as error:
+    except (ProviderUnavailable, DeviceLostError) as error:
         return ProviderStatus(name, usable=False, reason=str(error))
     return ProviderStatus(name, usable=True, reason="opened a small model and computed the right numbers")
 
 
-def _open_first(data: bytes, options: EngineOptions, where: str) -> tuple[Any, str]:
+def _open_first(
+    data: bytes, options: EngineOptions, where: str, on_cpu: Callable[[str], object] | None
+) -> tuple[Any, str]:
+    refused = []
     for name in _candidates():
-        session = _open_if_it_runs(name, data, options, where)
+        session, why = _open_if_it_runs(name, data, options, where)
         if session is not None:
             return session, name
-    return open_on_cpu(data, options, where), "cpu"
+        refused.append(why)
+    session = open_on_cpu(data, options, where)
+    if refused and on_cpu is not None:
+        on_cpu(f"the whole model runs on the CPU: {'; '.join(refused)}")
+    return session, "cpu"
 
 
-def _open_if_it_runs(name: str, data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401  # no types
+def _open_if_it_runs(name: str, data: bytes, options: EngineOptions, where: str) -> tuple[Any, str]:
     try:
-        return _open_whole(name, data, options, where)
-    except ProviderUnavailable:
-        return None
+        return _open_whole(name, data, options, where), ""
+    except ProviderUnavailable as error:
+        return None, str(error)
 
 
 def _open_whole(name: str, data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401

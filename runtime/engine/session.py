@@ -38,6 +38,16 @@ ENGINE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 _CUDA = "CUDAExecutionProvider"
+BY_DEVICE_ID = (
+    _CUDA,
+    "TensorrtExecutionProvider",
+    "NvTensorRTRTXExecutionProvider",
+    "MIGraphXExecutionProvider",
+    "ROCMExecutionProvider",
+    "DmlExecutionProvider",
+    "CPUExecutionProvider",  # on which it has no effect
+)
+"""Providers that EngineOptions.device_id has a meaning for; all but the CPU's have an option `device_id`."""
 _FATAL, _WARNING = 4, 2
 _stdout_lock = threading.RLock()
 _CAN_FORBID_FALLBACK = "enable_fallback" in inspect.signature(onnxruntime.InferenceSession.__mro__[1]).parameters
@@ -96,7 +106,8 @@ def new_session(
         data: the model's bytes.
         options: from `session_options`.
         provider: ONNX Runtime's own name of it.
-        engine: the integrator's, of which the GPU's count here; None: device 0, no stream of its own, no CUDA graph.
+        engine: the integrator's, of which the GPU's count here (on other providers than CUDA device_id alone); None:
+            device 0, no stream of its own, no CUDA graph.
             A session with a CUDA graph must be bound (`cuda_binding.py`): its `run` is refused.
         settings: further options of the provider, in its own names.
 
@@ -105,6 +116,8 @@ def new_session(
     """
     more = dict(settings or {})
     if provider != _CUDA:
+        if engine is not None and provider in BY_DEVICE_ID and provider != "CPUExecutionProvider":
+            more = {"device_id": str(engine.device_id)} | more
         return _open(data, options, provider, more)
     if engine is None:
         return _open(data, options, provider, FLOAT32_IS_FLOAT32 | more)

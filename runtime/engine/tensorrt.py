@@ -108,7 +108,7 @@ def engine_parts(data: bytes, where: str, device_id: int) -> dict[str, str]:
         ModelFileError: not an ONNX model.
         RuntimeError: no driver, no such GPU, or no CUDA or TensorRT.
     """
-    versions = library_versions()
+    versions = library_versions(_OF_ENGINE)
     missing = [name for name in _OF_ENGINE if name not in versions]
     if missing:
         raise RuntimeError(f"the libraries of {' and '.join(missing)} don't load here")
@@ -136,6 +136,5 @@ def _parts(data: bytes, options: EngineOptions, where: str) -> dict[str, str]:
 
 
 def _open_at(folder: Path, data: bytes, options: EngineOptions, where: str) -> Any:  # noqa: ANN401
-    settings = engine_options(read_structure(data, where))
-    settings |= {"device_id": str(options.device_id), "trt_engine_cache_path": str(folder)}
+    settings = engine_options(read_structure(data, where)) | {"trt_engine_cache_path": str(folder)}
     return open_on(_NAME, data, options, settings=settings)

@@ -90,7 +90,8 @@ def evaluate(
         raise DataError(f"{data}: expected labelled pixels in split {split}, found none; try segtool data inspect")
     title = f"{subject} on {data}, {split}"
     show_table(title, SCORE_COLUMNS, score_rows(result, tuple(space.classes)))
-    say(f"pixel accuracy {100 * result.pixel_accuracy:.2f} % of {result.pixels:,} valid pixels")
+    by = f", by {facts['provider']}" if "provider" in facts else ""
+    say(f"pixel accuracy {100 * result.pixel_accuracy:.2f} % of {result.pixels:,} valid pixels{by}")
     say(f"{tally.invalid_frames:,} of {tally.frames:,} frames have a pixel without a valid answer (255)")
     _write_files(tally, space, {**facts, "data": data.name, "split": split}, title, confusion, json_file)
 

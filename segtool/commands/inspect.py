@@ -36,10 +36,13 @@ def inspect(file: Path, nodes: bool, provider: str | None, cache: Path | None) -
 
     A file that is altered, truncated or not ours ends with exit code 4.
     """
+    from runtime.errors import UsageError
     from runtime.model_file import load_model_file
     from runtime.seal import check_seal
     from segtool.console import show_table
 
+    if cache is not None and provider is None:
+        raise UsageError(f"--cache {cache}: expected --provider tensorrt with it, got no provider; name it")
     model = load_model_file(file)
     seal, spec = check_seal(model.data, str(file)), model.spec
     show_table(f"{file}", ("", ""), [*_file_rows(model, seal), *_spec_rows(spec), *_golden_rows(model)])

@@ -26,6 +26,15 @@ def test_segment_of_any_strides_gives_the_same_labels(segmenter, frame, view) ->
     np.testing.assert_array_equal(segmenter.segment(view(frame)).labels, segmenter.segment(frame).labels)
 
 
+def test_segment_counts_the_frames_that_it_had_to_gather(segmenter, frame) -> None:
+    before = segmenter.health().copied
+    segmenter.segment(frame)
+    assert segmenter.health().copied == before
+    segmenter.segment(frame[:, ::-1])
+    segmenter.segment(np.asfortranarray(frame))
+    assert segmenter.health().copied == before + 2
+
+
 @pytest.mark.parametrize(
     ("frame", "problem"),
     [

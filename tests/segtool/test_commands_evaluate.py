@@ -30,7 +30,7 @@ def test_eval_of_a_file_writes_the_scores_worked_out_by_hand(model_file, pairs_f
     table = capsys.readouterr().out
     assert "mean of 3" in table
     assert "0.8750" in table
-    assert "pixel accuracy 93.75 % of 16 valid pixels" in table
+    assert "pixel accuracy 93.75 % of 16 valid pixels, by cpu\n" in table
     assert "0 of 1 frames have a pixel without a valid answer (255)" in table
     assert record["confusion"]["truth"] == list(record["classes"])
     pixels = dict(zip(record["confusion"]["truth"], record["confusion"]["pixels"], strict=True))

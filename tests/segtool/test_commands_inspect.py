@@ -101,6 +101,11 @@ def test_inspect_with_a_provider_shows_what_runs_where(model_file, capsys):
         assert f"nodes on cpu {len(onnx.load(model_file).graph.node)}" in table
 
 
+def test_inspect_with_a_cache_and_no_provider_is_refused(model_file, tmp_path, capsys):
+    assert run(["inspect", str(model_file), "--cache", str(tmp_path)]) == 2
+    assert f"--cache {tmp_path}: expected --provider tensorrt with it, got no provider" in capsys.readouterr().err
+
+
 def test_inspect_with_a_provider_that_does_not_run_gives_5(model_file, capsys, monkeypatch):
     monkeypatch.setattr(opening, "available", lambda: ("CPUExecutionProvider",))
     assert run(["inspect", str(model_file), "--provider", "cuda"]) == 5

@@ -34,6 +34,7 @@ class Device:
         self.current: dict[int, int] = {}
         self.waits = self.ended_captures = 0
         self.lost = ""
+        self.capturing = False
 
     def allocate(self, shape: list[int], _: object, device: str, device_id: int) -> SimpleNamespace:
         assert (device, device_id) == ("cuda", 2)
@@ -63,11 +64,14 @@ class Device:
         self.waits += 1
         if self.lost:
             raise RuntimeError(self.lost)
+        if self.capturing:
+            raise RuntimeError("CUDA failure 900: operation not permitted when stream is capturing")
         while self.queue:
             self.queue.pop(0)()
 
     def end_capture(self) -> None:
         self.ended_captures += 1
+        self.capturing = False
 
     def _require_current(self) -> None:
         assert self.current.get(threading.get_ident()) == 2, "a thread without a current device"
@@ -113,6 +117,7 @@ class StubSession:
         if graph not in self.graphs:
             self._launch(dict(bound))  # the run before the capture, which allocates
             if self.failing_capture:
+                self.device.capturing = True
                 raise RuntimeError(self.failing_capture)
             self.graphs[graph] = dict(bound)
             if self.frozen:  # a graph that has taken a value in instead of its address
@@ -206,11 +211,10 @@ def test_graph_that_is_off_is_never_asked_for(device: Device, make_spec) -> None
 
 
 def test_graph_refused_at_the_capture_leaves_the_plain_path_and_says_why(capturing: StubSession, make_spec) -> None:
-    capturing.failing_capture = "CUDA failure 900: operation not permitted when stream is capturing ; GPU=2"
+    capturing.failing_capture = "CUBLAS failure 14: CUBLAS_STATUS_INTERNAL_ERROR ; GPU=2"
     bound = CudaBoundSession(capturing, make_spec(), 2)
-    assert bound.cuda_graph == (
-        "refused at the capture: CUDA failure 900: operation not permitted when stream is capturing"
-    )
+    # and not that CUDA refuses to wait while a capture is open
+    assert bound.cuda_graph == "refused at the capture: CUBLAS failure 14: CUBLAS_STATUS_INTERNAL_ERROR"
     assert capturing.device.ended_captures == 1
     answers_right(bound)
     assert capturing.replays == 0
@@ -250,6 +254,14 @@ def test_run_on_a_lost_device_says_so_in_cudas_words(session: StubSession, make_
     with pytest.raises(RuntimeError, match="CUDA failure 719") as caught:
         bound.run(np.zeros((24, 32, 3), np.uint8), np.empty((24, 32), np.uint8))
     assert "CUDNN failure 5000" in str(caught.value.__context__)
+
+
+def test_run_that_loses_the_device_says_so_whatever_comes_after(session: StubSession, make_spec) -> None:
+    bound = CudaBoundSession(session, make_spec(), 2)
+    session.failing = "CUDA failure 719: unspecified launch failure"
+    session.device.lost = "CUDA failure 46: CUDA-capable device(s) is/are busy or unavailable"
+    with pytest.raises(RuntimeError, match="CUDA failure 719"):
+        bound.run(np.zeros((24, 32, 3), np.uint8), np.empty((24, 32), np.uint8))
 
 
 def test_run_allocates_nothing_of_a_frames_size(session: StubSession, make_spec) -> None:

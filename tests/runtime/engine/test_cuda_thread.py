@@ -41,6 +41,26 @@ def test_call_keeps_nothing_of_the_last_one() -> None:
     assert kept() is None
 
 
+def test_call_that_raised_keeps_nothing_once_the_error_is_dropped() -> None:
+    class Passage:
+        def run(self) -> None:
+            raise RuntimeError("planted")
+
+    thread, passage = CudaThread("t"), Passage()
+    kept = weakref.ref(passage)
+    gc.disable()  # what is freed only by it stays on the GPU meanwhile
+    try:
+        with pytest.raises(RuntimeError, match="planted") as caught:
+            thread.call(passage.run)
+        del passage, caught
+        until = time.monotonic() + 5
+        while kept() is not None and time.monotonic() < until:
+            time.sleep(0.001)
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
 def test_thread_ends_with_its_object() -> None:
     thread = CudaThread("ends")
     (running,) = [one for one in threading.enumerate() if one.name == "ends"]

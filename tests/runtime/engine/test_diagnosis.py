@@ -16,6 +16,8 @@ WORDED = (
         WORDED.format(number=209, text="no kernel image is available for execution on the device"),
         "CUDA error cudaErrorNoKernelImageForDevice:no kernel image is available for execution on the device",
         "CUDA failure 209: <unknown>",
+        WORDED.format(number=98, text="invalid device function"),
+        "CUDA error cudaErrorInvalidDeviceFunction:invalid device function",
     ],
 )
 def test_diagnosis_of_no_kernel_image_is_the_architecture(words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,11 +176,46 @@ def test_serve_a_folder_not_as_built_is_refused_before_it_is_opened(
 
 def test_serve_where_the_provider_builds_another_engine_is_refused_then_and_later(built: Path) -> None:
     stubborn = TensorRT(name="another.engine")  # it did not take the one that is there
-    with pytest.raises(ProviderUnavailable, match=r"got another\.engine beside it, which the provider built when"):
+    with pytest.raises(ProviderUnavailable, match=r"got another\.engine, which the provider built when"):
         serve(built.parent, PARTS, MODEL, stubborn.open)
     assert stubborn.builds == 1
     with pytest.raises(ProviderUnavailable, match=r"got another\.engine, which was not built"):
         serve(built.parent, PARTS, MODEL, stubborn.open)
+
+
+def test_serve_where_the_provider_builds_over_the_engine_is_refused_then_and_later(built: Path) -> None:
+    def build_anew(folder: Path) -> None:
+        (folder / ENGINE).write_bytes(b"newer!")
+
+    with pytest.raises(ProviderUnavailable, match=rf"got {ENGINE}, which the provider built when"):
+        serve(built.parent, PARTS, MODEL, build_anew)
+    with pytest.raises(ProviderUnavailable, match=f"got {ENGINE} altered"):
+        serve(built.parent, PARTS, MODEL, TensorRT().open)
+
+
+def test_serve_where_the_folder_is_taken_away_meanwhile_is_refused(built: Path) -> None:
+    with pytest.raises(ProviderUnavailable, match="got less of it once it was opened; build it again"):
+        serve(built.parent, PARTS, MODEL, lambda folder: folder.rename(folder.with_name("away")))
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_build_engine_that_another_process_overtakes_at_the_last_moment_is_content_with_its_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
+) -> None:
+    cache, rename, overtaken = tmp_path / "cache", Path.rename, []
+
+    def overtaking(self: Path, target: Path) -> Path:
+        if not overtaken and target.name == key_of(PARTS):
+            overtaken.append(target)
+            build_engine(cache, PARTS, MODEL, TensorRT(b"theirs").open)
+        return rename(self, target)
+
+    if anew:
+        build_engine(cache, PARTS, MODEL, TensorRT(b"old").open)
+    monkeypatch.setattr(Path, "rename", overtaking)
+    assert build_engine(cache, PARTS, MODEL, TensorRT(b"ours").open, anew=anew) == cache / key_of(PARTS)
+    assert serve(cache, PARTS, MODEL, TensorRT().open) == b"theirs"
+    assert names(cache) == [key_of(PARTS)]
 
 
 @pytest.mark.parametrize("failure", [ProviderUnavailable("no TensorRT"), KeyboardInterrupt("stopped")])

@@ -80,6 +80,8 @@ def test_library_versions_are_decoded_as_each_library_counts(monkeypatch: pytest
     # a function of ctypes can be given a restype; a lambda can too
     monkeypatch.setattr(nvidia, "_load", lambda name: libraries[name.rpartition(".")[0]])
     assert library_versions() == {"cuda": "13.2", "cudnn": "9.26.0", "tensorrt": "10.13.2"}
+    del libraries["libnvinfer.so"]  # loaded only where it is asked for
+    assert library_versions(("cuda", "cudnn")) == {"cuda": "13.2", "cudnn": "9.26.0"}
 
 
 def test_library_versions_without_libraries_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,11 +91,13 @@ def test_placement_of_half_nodes_on_the_cpu_says_how_they_are_computed(
     model: ModelFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placement_module, "half_nodes", lambda _: 7)
-    monkeypatch.setattr(placement_module, "library_versions", lambda: {"cuda": "13.0"})
+    monkeypatch.setattr(placement_module, "library_versions", lambda names: dict.fromkeys(names, "13.0"))
     on_cpu, on_gpu = place(SimpleNamespace(), "cpu", model), place(SimpleNamespace(), "cuda", model)
     assert "the CPU computes the 7 nodes in half precision in fp32 between casts" in on_cpu.notes[-1]
     assert len(on_gpu.notes) == 1
     assert (on_gpu.half_nodes, on_gpu.versions["cuda"]) == (7, "13.0")
+    assert "tensorrt" not in on_gpu.versions  # which would be loaded to be asked
+    assert "cuda" not in on_cpu.versions
 
 
 def test_placement_can_not_be_changed(model: ModelFile) -> None:

@@ -33,6 +33,7 @@ def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
         "pads": np.zeros(8, np.int64),
         "step": np.asarray(0.1, weight_type),
         "zero": np.uint8(0),
+        "small": np.int8(0),
         "axes": np.array([1], np.int64),
         "limit": np.asarray(9, weight_type),
     }
@@ -49,6 +50,7 @@ def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
         node("Pad", ["c", "pads"], ["padded"], "pad"),
         node("QuantizeLinear", ["padded", "step", "zero"], ["q"], "quantise"),
         node("DequantizeLinear", ["q", "step", "zero"], ["d"], "dequantise"),
+        node("QuantizeLinear", ["d", "step", "small"], ["signed"], "quantise signed"),
         node("Shape", ["d"], ["shape"], "shape"),
         node("Reshape", ["d", "shape"], ["r"], "reshape"),
         node("LessOrEqual", ["r", "limit"], ["fine"], "check"),
@@ -57,6 +59,7 @@ def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
         node("Not", ["fine"], ["not_fine"], "not"),
         node("Neg", ["pads"], ["cuts"], "negative pads"),
         node("Neg", ["scales"], ["negative"], "negative scales"),
+        node("Neg", ["small"], ["minus"], "negative zero point"),
         node("Cast", ["kept"], ["y32"], "up", to=FLOAT),
         node("Conv", ["y32", "float_weight"], ["logits"], "head"),
         node("ReduceMax", ["logits", "axes"], ["best"], "best", keepdims=0),
@@ -78,7 +81,7 @@ def network(weight_type: type, *, exit_early: bool = False) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("make", "count"),
     [
-        (lambda: network(np.float16), 11),
+        (lambda: network(np.float16), 12),
         (lambda: network(np.float32), 0),
         (lambda: network(np.float32, exit_early=True), 0),
     ],

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
-from runtime.engine import opening, providers, session
+from runtime.engine import failures, opening, providers, session
 from runtime.engine.cuda_options import cuda_options
 from runtime.engine.libraries import driver_missing
 from runtime.engine.probe import probe_model
 from runtime.engine.providers import PROVIDERS, open_session, precision_notes, usable_providers
-from runtime.errors import ModelFileError, ProviderUnavailable, UsageError
+from runtime.errors import DeviceLostError, ModelFileError, ProviderUnavailable, UsageError
 from runtime.options import EngineOptions
 
 REPOSITORY = Path(__file__).parents[3]
@@ -168,7 +168,58 @@ def test_open_session_auto_with_a_device_that_fails_takes_the_cpu(tiny_model_byt
         raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
 
     cuda_stands_ready.setattr(opening, "new_session", only_cpu)
-    assert open_session(tiny_model_bytes, "auto", EngineOptions())[1] == "cpu"
+    told: list[str] = []
+    assert open_session(tiny_model_bytes, "auto", EngineOptions(), on_cpu=told.append)[1] == "cpu"
+    assert len(told) == 1  # a GPU that is there and does not run is no silent matter
+    assert told[0].startswith("the whole model runs on the CPU: provider 'cuda': expected it to run here")
+
+
+LOST = "CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=car"
+
+
+@pytest.mark.parametrize("provider", ["cuda", "auto"])
+@pytest.mark.parametrize("when", ["probe opens", "probe runs", "model opens"])
+def test_open_session_that_loses_the_device_ends_there_and_is_remembered(
+    tiny_model_bytes: bytes, cuda_stands_ready, provider: str, when: str
+) -> None:
+    class Dying(FakeSession):
+        def run(self, *arguments: object) -> object:
+            if when == "probe runs":
+                raise Fail(LOST)
+            return self._session.run(*arguments)
+
+    def lose(data: bytes, _: object, full: str, *__: object) -> FakeSession:
+        if full == "CUDAExecutionProvider" and when == ("probe opens" if data == probe_model() else "model opens"):
+            raise Fail(LOST)
+        return Dying(data, full)
+
+    cuda_stands_ready.setattr(failures, "_lost", {})
+    cuda_stands_ready.setattr(opening, "new_session", lose)
+    with pytest.raises(DeviceLostError, match=r"'cuda': expected device 3 .* CUDA failure 719: .*; restart"):
+        open_session(tiny_model_bytes, provider, EngineOptions(device_id=3), allow_cpu=True)
+    with pytest.raises(DeviceLostError, match="CUDA failure 719"):
+        failures.refuse_lost("cuda", 3)
+
+
+def test_usable_providers_on_a_device_that_is_lost_says_so(cuda_stands_ready) -> None:
+    def lose(data: bytes, _: object, full: str, *__: object) -> FakeSession:
+        if full == "CUDAExecutionProvider":
+            raise Fail(LOST)
+        return FakeSession(data, full)
+
+    cuda_stands_ready.setattr(failures, "_lost", {})
+    cuda_stands_ready.setattr(opening, "new_session", lose)
+    found = {status.name: status for status in usable_providers()}
+    assert (found["cuda"].usable, found["cpu"].usable) == (False, True)
+    assert "restart the process" in found["cuda"].reason
+
+
+def test_open_session_device_by_number_where_the_provider_takes_none_is_refused(
+    tiny_model_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "available", lambda: ("CoreMLExecutionProvider", "CPUExecutionProvider"))
+    with pytest.raises(ProviderUnavailable, match=r"provider 'coreml': expected device_id 0, .* got 2; leave"):
+        open_session(tiny_model_bytes, "coreml", EngineOptions(device_id=2))
 
 
 def test_open_session_model_taken_in_part_is_refused_by_name_and_skipped_by_auto(

@@ -165,8 +165,11 @@ def test_new_session_without_a_stream_is_the_engines_failure_to_tell(opened, mon
     ("provider", "options", "expected"),
     [
         ("CUDAExecutionProvider", None, {"use_tf32": "0", "more": "1"}),
-        ("TensorrtExecutionProvider", EngineOptions(), {"more": "1"}),
-        ("CPUExecutionProvider", EngineOptions(), {"more": "1"}),
+        ("TensorrtExecutionProvider", None, {"more": "1"}),
+        ("TensorrtExecutionProvider", EngineOptions(device_id=2), {"device_id": "2", "more": "1"}),
+        ("DmlExecutionProvider", EngineOptions(device_id=1), {"device_id": "1", "more": "1"}),
+        ("CPUExecutionProvider", EngineOptions(device_id=1), {"more": "1"}),
+        ("CoreMLExecutionProvider", EngineOptions(), {"more": "1"}),
     ],
 )
 def test_new_session_elsewhere_has_no_stream(opened, provider, options, expected) -> None:

@@ -58,7 +58,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(opening, "new_session", stub.new_session)
     monkeypatch.setattr(tensorrt, "prove", stub.prove)
     monkeypatch.setattr(tensorrt, "gpu_facts", lambda _: T4)
-    monkeypatch.setattr(tensorrt, "library_versions", lambda: {"cuda": "13.0", "tensorrt": "10.13.2", "cudnn": "9.2.0"})
+    versions = {"cuda": "13.0", "tensorrt": "10.13.2", "cudnn": "9.2.0"}
+    monkeypatch.setattr(tensorrt, "library_versions", lambda names: {name: versions[name] for name in names})
     monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
     return stub
 
@@ -77,7 +78,6 @@ def test_open_session_serves_what_was_built_and_builds_nothing(
     assert (name, session.get_providers()[0]) == ("tensorrt", "TensorrtExecutionProvider")
     assert len(provider.built) == 1
     assert provider.settings == {
-        "device_id": "1",
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(folder),
         "trt_fp16_enable": "0",
@@ -170,7 +170,7 @@ def test_parts_without_a_library_are_an_error_that_names_it(
     tiny_model_bytes: bytes, provider: Provider, options: EngineOptions, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     versions = {"cuda": "13.0", "tensorrt": "10.13.2"}
-    monkeypatch.setattr(tensorrt, "library_versions", lambda: {n: v for n, v in versions.items() if n != missing})
+    monkeypatch.setattr(tensorrt, "library_versions", lambda _: {n: v for n, v in versions.items() if n != missing})
     with pytest.raises(ProviderUnavailable, match=f"the libraries of {missing} don't load here; check the driver"):
         open_session(tiny_model_bytes, "tensorrt", options, WHERE)
     assert provider.probed == 1  # which would have told it better
