@@ -144,7 +144,7 @@ def test_configs_hold_every_network_of_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize("config", NETWORKS)
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "fp16"])
 def test_every_network_is_wholly_on_cuda_and_may_be_captured(
     place: Place, config: NetworkConfig, precision: str
 ) -> None:
