@@ -1,5 +1,7 @@
 """The vehicle's wheel: built from a copy outside the tree, installed into an empty environment, run without torch."""
 
+import ast
+import inspect
 import shutil
 import subprocess
 import sys
@@ -62,11 +64,55 @@ def run(python: Path, code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(python), "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
+def modules_of_the_source() -> list[str]:
+    return [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.name != "setup.py"]
+
+
+@pytest.mark.timeout(280)
+def test_wheel_is_under_100_kb(wheel: Path) -> None:
+    assert wheel.stat().st_size < 100_000
+
+
+@pytest.mark.timeout(280)
+def test_wheel_has_the_statements_of_the_source_on_their_lines(wheel: Path) -> None:
+    """The wheel goes without comments and inner docstrings (runtime/setup.py); nothing else may differ."""
+    with zipfile.ZipFile(wheel) as archive:
+        for file in modules_of_the_source():
+            built = archive.read(f"segtool_runtime/{file}").decode()
+            assert statements(built) == statements((SOURCE / file).read_text(encoding="utf-8")), file
+
+
+def test_statements_see_a_moved_line_and_a_changed_one() -> None:
+    source = 'def f():\n    """Told."""\n    return 1  # so\n'
+    assert statements('def f():\n    ""\n    return 1\n') == statements(source)
+    assert statements('def f():\n    ""\n\n    return 1\n') != statements(source)
+    assert statements('def f():\n    ""\n    return 2\n') != statements(source)
+
+
+@pytest.mark.timeout(280)
+def test_wheel_keeps_the_docstrings_of_what_it_exports(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        built = archive.read("segtool_runtime/segmenter.py").decode()
+    (segmenter,) = (node for node in ast.parse(built).body if isinstance(node, ast.ClassDef))
+    assert ast.get_docstring(segmenter) == inspect.getdoc(runtime.Segmenter)
+    methods = {node.name: node for node in segmenter.body if isinstance(node, ast.FunctionDef)}
+    assert ast.get_docstring(methods["segment"]) == inspect.getdoc(runtime.Segmenter.segment)
+    assert not ast.get_docstring(ast.parse(built))
+
+
+def statements(source: str) -> list[str]:
+    """Every node but docstrings, each with its line."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return [f"{getattr(node, 'lineno', 0)} {ast.dump(node)}" for node in ast.walk(tree)]
+
+
 @pytest.mark.timeout(280)
 def test_wheel_holds_the_modules_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    files = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")]
-    modules = {f"segtool_runtime/{file}" for file in (*files, "py.typed")}
+    modules = {f"segtool_runtime/{file}" for file in (*modules_of_the_source(), "py.typed")}
     assert {name for name in names if ".dist-info/" not in name} == modules
     metadata = next(name for name in names if name.endswith("METADATA"))
     lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
