@@ -17,6 +17,7 @@ EVENTS: dict[str, int] = {
     "engine.error": logging.ERROR,
     "engine.lost": logging.CRITICAL,
     "stream.hung": logging.CRITICAL,
+    "stream.device_lost": logging.CRITICAL,
     "stream.recovered": logging.WARNING,
     "stream.replaced": logging.INFO,
     "stream.replace_failed": logging.ERROR,

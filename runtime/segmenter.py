@@ -93,6 +93,8 @@ class Segmenter:
             started = start(order, self._vitals)
         except SegtoolError as error:
             self._vitals.move(State.FAILED, str(error))
+            if isinstance(error, DeviceLostError):
+                tell(on_event, "engine.lost", str(error))
             tell(on_event, "segmenter.failed", str(error))
             raise
         self._model, self._placement = started.model, started.placement

@@ -134,7 +134,9 @@ class Worker:
                 in_time = core.fail(run, told)
                 if lost:
                     core.block(f"the device is lost, restart the process: {told}", for_good=True)
-            if in_time and not lost:  # a lost device is lost for the model before, too
+            if lost:
+                tell(self._on_event, "stream.device_lost", told)
+            elif in_time:  # a lost device is lost for the model before, too
                 self.go_back(run.model, told)
             return in_time
 

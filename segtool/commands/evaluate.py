@@ -186,7 +186,7 @@ def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple
 def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple[str, ...]) -> Scored:
     from benchmarks.accuracy import evaluate_file
     from benchmarks.labelling import picture_size
-    from benchmarks.report import door_facts
+    from benchmarks.model_facts import model_facts
     from runtime.engine.providers import precision_notes
     from runtime.errors import UsageError
     from runtime.segmenter import Segmenter
@@ -203,12 +203,7 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
         dataset = open_dataset(data, spec.label_space)
         tally = evaluate_file(segmenter, dataset, split)
         facts: dict[str, object] = {
-            "file": file.name,
-            "sha256": segmenter.sha256,
-            "precision": spec.precision,
-            "width_px": spec.width_px,
-            "height_px": spec.height_px,
-            **door_facts(spec),
+            **model_facts(spec, file, segmenter.sha256),
             "provider": segmenter.provider,
             "notes": list(precision_notes(segmenter.provider, spec.precision)),
         }

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.model_facts import model_facts
 from benchmarks.percentiles import PERCENTS
-from benchmarks.report import busy_notes, door_facts
+from benchmarks.record import busy_notes
 from runtime.engine.providers import precision_notes
 from runtime.segmenter import Segmenter
 from runtime.stream.result import CameraCounts, Outcome
@@ -45,16 +46,7 @@ def stream_record(
         "schema_version": SCHEMA_VERSION,
         "kind": "stream",
         "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {
-            "file": path.name,
-            "sha256": segmenter.sha256,
-            "bytes": path.stat().st_size,
-            "precision": spec.precision,
-            "width_px": spec.width_px,
-            "height_px": spec.height_px,
-            "classes": len(spec.classes),
-            **door_facts(spec),
-        },
+        "model": model_facts(spec, path, segmenter.sha256),
         "provider": segmenter.provider,
         "threads": segmenter.options.threads,
         "notes": [

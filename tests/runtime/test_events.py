@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.errors import DeviceError, ProviderUnavailable
+from runtime.errors import DeviceError, DeviceLostError, ProviderUnavailable
 from runtime.events import EVENTS, Event, tell
 from runtime.segmenter import Segmenter
 
@@ -61,6 +61,19 @@ def test_segmenter_that_does_not_start_tells_why(tiny_model_path: Path, monkeypa
         Segmenter(tiny_model_path, "cuda", on_event=got.append)
     assert [event.code for event in got] == ["segmenter.failed"]
     assert "provider 'cuda'" in got[0].text
+
+
+def test_segmenter_that_loses_its_device_at_the_start_tells_both(
+    tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: object) -> None:
+        raise DeviceLostError("planted 719")
+
+    got: list[Event] = []
+    monkeypatch.setattr("runtime.segmenter.start", lose)
+    with pytest.raises(DeviceLostError, match="planted 719"):
+        Segmenter(tiny_model_path, "cpu", on_event=got.append)
+    assert [event.code for event in got] == ["engine.lost", "segmenter.failed"]
 
 
 def test_segmenter_tells_a_failed_run_after_it_and_may_be_closed_then(

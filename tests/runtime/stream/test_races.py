@@ -319,4 +319,4 @@ def test_hung_run_that_comes_back_with_a_lost_device_is_no_recovery(make_spec) -
         until(lambda: "planted 700" in stream.health().stuck)
         until(stream._worker.is_free)
         time.sleep(0.02)
-    assert codes(events) == ["stream.hung", "stream.closed"]
+    assert codes(events) == ["stream.hung", "stream.device_lost", "stream.closed"]

@@ -154,7 +154,7 @@ def test_engine_error_fails_its_frame_and_the_next_one_runs(open_stream, results
     ]
 
 
-def test_lost_device_fails_every_later_frame_at_once_for_good(open_stream, results) -> None:
+def test_lost_device_fails_every_later_frame_at_once_for_good(open_stream, results, events) -> None:
     def lose(_: np.ndarray) -> None:
         raise DeviceLostError("CUDA failure 700")
 
@@ -163,6 +163,8 @@ def test_lost_device_fails_every_later_frame_at_once_for_good(open_stream, resul
     until(lambda: stream.health().stale)
     assert [send(stream, frame_id) for frame_id in range(2, 5)] == [Outcome.FAILED] * 3
     assert stream.health().reasons[0] == "the device is lost, restart the process: CUDA failure 700"
+    until(lambda: events)
+    assert [(event.code, event.text) for event in events] == [("stream.device_lost", "CUDA failure 700")]
 
 
 @pytest.mark.parametrize("raised", [KeyError("x"), MemoryError("y")])
