@@ -16,7 +16,9 @@ import runtime
 from runtime import errors
 
 REPOSITORY = Path(__file__).parents[2]
-MODULES = [module.name for module in pkgutil.walk_packages(runtime.__path__, "runtime.")]
+MODULES = [  # setup.py builds the wheel and is not in it
+    module.name for module in pkgutil.walk_packages(runtime.__path__, "runtime.") if module.name != "runtime.setup"
+]
 WITH_EXAMPLES = {"metrics": 2, "overlay": 2, "engine.providers": 1, "segmenter": 1, "selftest": 1, "stream.stream": 1}
 
 
