@@ -100,7 +100,8 @@ class Segmenter:
         self._model, self._placement = started.model, started.placement
         self._engine = started.engine
         self._vitals.move(State.READY)
-        tell(on_event, "segmenter.ready", f"{self._where}: on {started.provider}", started.placement.to_dict())
+        facts = {**started.placement.to_dict(), "steps_ms": dict(started.steps_ms)}
+        tell(on_event, "segmenter.ready", f"{self._where}: on {started.provider}", facts)
 
     @property
     def spec(self) -> ModelSpec:

@@ -1,7 +1,9 @@
 """The way of a Segmenter from a path to an engine that has shown that it answers right, step by step."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,15 @@ from .errors import DeviceError, DeviceLostError, ModelFileError, SegtoolError, 
 from .events import OnEvent, tell
 from .frames import answer_arrays
 from .golden import read_golden
-from .health import Vitals
+from .health import CLOCK_NS, Vitals
 from .model_file import ModelFile, load_model_file
 from .options import EngineOptions
 from .selftest import run_golden
 
 Frame = npt.NDArray[np.uint8]
+
+STEPS = ("file", "session", "warm-up", "self-test", "placement")
+"""What a start consists of, in its order: the keys of `Started.steps_ms`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +61,17 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Started:
-    """What came of it: the checked file, the engine bound to its buffers, and where the nodes run."""
+    """What came of it: the checked file, the engine bound to its buffers, where the nodes run, and what each step took.
+
+    Attributes:
+        steps_ms: a time for each of STEPS; they leave nothing of the start out.
+    """
 
     model: ModelFile
     engine: Any
     provider: str
     placement: Placement
+    steps_ms: Mapping[str, float]
 
 
 def start(order: Order, vitals: Vitals) -> Started:
@@ -74,8 +84,9 @@ def start(order: Order, vitals: Vitals) -> Started:
     Raises:
         As Segmenter's constructor.
     """
-    where = str(order.path)
+    where, marks_ns = str(order.path), [CLOCK_NS()]
     model = load_model_file(order.path, order.sha256)
+    marks_ns.append(CLOCK_NS())
     refuse_lost(order.provider, order.options.device_id)
     session, provider = open_session(
         model.data,
@@ -92,8 +103,11 @@ def start(order: Order, vitals: Vitals) -> Started:
     try:
         engine = open_engine(session, provider, model.spec, order.options)
         fork.keep(engine)
+        marks_ns.append(CLOCK_NS())
         _warm_up(engine, model, where, order.warmup_frames, vitals)
+        marks_ns.append(CLOCK_NS())
         _test_itself(engine, model, order, vitals)
+        marks_ns.append(CLOCK_NS())
     except SegtoolError:  # many are ValueErrors, as some of the engine's are
         raise
     except ENGINE_ERRORS as error:
@@ -101,7 +115,9 @@ def start(order: Order, vitals: Vitals) -> Started:
         raise failure(error, where, provider, order.options.device_id, starting=True) from error
     placement = placement_of(session, provider, model.structure, model.sha256, engine.cuda_graph)
     model = replace(model, data=b"")  # the engine has made its own of it
-    return Started(model=model, engine=engine, provider=provider, placement=placement)
+    marks_ns.append(CLOCK_NS())
+    steps_ms = {step: (end - begin) / 1e6 for step, (begin, end) in zip(STEPS, pairwise(marks_ns), strict=True)}
+    return Started(model=model, engine=engine, provider=provider, placement=placement, steps_ms=steps_ms)
 
 
 def failure(error: Exception, where: str, provider: str, device_id: int, *, starting: bool) -> Exception:

@@ -51,7 +51,9 @@ def test_segmenter_tells_its_life(tiny_model_path: Path, open_door: Callable[...
     segmenter.close()
     segmenter.close()
     assert [event.code for event in got] == ["segmenter.selftest_skipped", "segmenter.ready", "segmenter.closed"]
-    assert got[1].facts == segmenter.placement().to_dict()
+    facts = dict(got[1].facts)
+    assert sum(facts.pop("steps_ms").values()) > 0
+    assert facts == segmenter.placement().to_dict()
 
 
 def test_segmenter_that_does_not_start_tells_why(tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
