@@ -1,20 +1,32 @@
 """Runs frames through a Segmenter, one call at a time, and keeps each one's time. Knows no percentiles."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import UsageError
 from runtime.frames import answer_shape
-from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 from trainer.data.camera_frames import as_camera_frame
 from trainer.data.dataset import Dataset
 
 DISTINCT_FRAMES = 32  # at most; enough that no cache holds them all at a camera's size, few enough to keep in memory
+
+
+class Segments(Protocol):
+    """What is measured: a Segmenter, or what a test puts in its place."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What it takes and gives."""
+
+    @property
+    def segment(self) -> Callable[..., Any]:
+        """Labels a frame, uint8, into one or two arrays, uint8; the result has `valid`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +95,19 @@ def _distinct(spec: ModelSpec, count: int) -> int:
     return min(count, max(1, DISTINCT_FRAMES // spec.batch))
 
 
+def answer_buffers(spec: ModelSpec) -> list[npt.NDArray[np.uint8]]:
+    """Makes what `segment` writes its answer into: labels, and confidence where the file gives it."""
+    return [np.empty(answer_shape(spec), dtype=np.uint8) for _ in range(1 if spec.confidence is None else 2)]
+
+
 def measure_latency(
-    segmenter: Segmenter, frames: Sequence[npt.NDArray[np.uint8]], count: int, warmup: int
+    segmenter: Segments,
+    frames: Sequence[npt.NDArray[np.uint8]],
+    count: int,
+    warmup: int,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
+    *,
+    first: int = 0,
 ) -> LatencyRun:
     """Runs `warmup` frames apart, then `count` frames one after another, each timed with the monotonic clock.
 
@@ -96,6 +119,8 @@ def measure_latency(
         frames: what `segment` takes, made beforehand, used in turn.
         count: calls to measure, at least 1.
         warmup: calls to run before, 0 or more.
+        clock_ns: nanoseconds, monotonic.
+        first: which of the frames is measured first, where this goes on from an earlier run; later ones follow it.
 
     Raises:
         UsageError: no frame, or a count out of range.
@@ -106,12 +131,13 @@ def measure_latency(
             "a run needs at least 1 frame to measure, 1 distinct frame and 0 warm-up frames, "
             f"got {count}, {len(frames)} and {warmup}; correct the numbers"
         )
-    spec = segmenter.spec
-    outs = [np.empty(answer_shape(spec), dtype=np.uint8) for _ in range(1 if spec.confidence is None else 2)]
-    warmup_ns, _ = _run_frames(segmenter, frames, warmup, outs)
-    start_ns = time.perf_counter_ns()
-    samples_ns, invalid = _run_frames(segmenter, frames, count, outs)
-    wall_ns = time.perf_counter_ns() - start_ns
+    outs = answer_buffers(segmenter.spec)
+    warmup_ns, _ = _run_frames(segmenter, frames, warmup, outs, clock_ns)
+    first %= len(frames)
+    in_turn = [*frames[first:], *frames[:first]]
+    start_ns = clock_ns()
+    samples_ns, invalid = _run_frames(segmenter, in_turn, count, outs, clock_ns)
+    wall_ns = clock_ns() - start_ns
     return LatencyRun(
         samples_ms=samples_ns / 1e6,
         wall_s=wall_ns / 1e9,
@@ -119,20 +145,24 @@ def measure_latency(
         warmup_ms=warmup_ns / 1e6,
         distinct_frames=len(frames),
         invalid_frames=invalid,
-        batch=spec.batch,
+        batch=segmenter.spec.batch,
     )
 
 
 def _run_frames(
-    segmenter: Segmenter, frames: Sequence[npt.NDArray[np.uint8]], count: int, outs: Sequence[npt.NDArray[np.uint8]]
+    segmenter: Segments,
+    frames: Sequence[npt.NDArray[np.uint8]],
+    count: int,
+    outs: Sequence[npt.NDArray[np.uint8]],
+    clock_ns: Callable[[], int],
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Returns each call's nanoseconds, int64 [count], and how many results were not valid."""
     samples_ns = np.empty(count, dtype=np.int64)
     invalid = 0
     for index in range(count):
         frame = frames[index % len(frames)]
-        before_ns = time.perf_counter_ns()
+        before_ns = clock_ns()
         result = segmenter.segment(frame, *outs)
-        samples_ns[index] = time.perf_counter_ns() - before_ns
+        samples_ns[index] = clock_ns() - before_ns
         invalid += not result.valid
     return samples_ns, invalid

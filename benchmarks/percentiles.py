@@ -2,7 +2,7 @@
 
 The count comes from MLPerf LoadGen's early stopping (mlcommons/inference, loadgen/early_stopping.cc): n samples, t of
 them above a limit, show with confidence c that the share above the limit is below 1 - p only where
-P[Binomial(n, 1 - p) <= t] <= 1 - c. Its estimate of a percentile sets the slowest sample aside, so t is 1; c is 0.99.
+P[Binomial(n, 1 - p) <= t] <= 1 - c. Its estimate of a percentile needs a t of at least 1; c is 0.99.
 """
 
 import math
@@ -58,6 +58,38 @@ def percentile(samples_ms: npt.NDArray[np.float64], percent: str) -> float | Non
         return None
     rank = math.ceil(_share(percent) * len(samples_ms))  # exact: a float product would land a rank too high at times
     return float(np.sort(samples_ms)[rank - 1])
+
+
+def early_stopping_estimate(samples_ms: npt.NDArray[np.float64], percent: str) -> float | None:
+    """Returns MLPerf's early-stopping estimate of a percentile: 99 % confident that the true one is no higher.
+
+    With t the largest number for which P[Binomial(n, 1 - p) <= t] <= 0.01 it is the slowest sample but t - 1, as
+    PerformanceSummary::EarlyStopping in mlcommons/inference, loadgen/results.cc, has it: those t samples are not below
+    it, and t of n are still few enough. It lies above `percentile`, and comes down to it as samples are added.
+
+    Args:
+        samples_ms: float64 [N], milliseconds, in any order.
+        percent: in (0, 100), as a decimal number.
+
+    Returns:
+        A latency that was measured, milliseconds; None where there are fewer samples than `samples_needed(percent)`.
+
+    Raises:
+        UsageError: the percent is not a number in (0, 100).
+    """
+    if len(samples_ms) < samples_needed(percent):
+        return None
+    return float(np.sort(samples_ms)[-_most_over(len(samples_ms), percent)])
+
+
+@lru_cache
+def _most_over(count: int, percent: str) -> int:
+    """The largest t with P[Binomial(count, 1 - p) <= t] <= 0.01, at least 1 where there are samples enough."""
+    below = float(_share(percent))
+    over = np.arange(1, count + 1)
+    log_ratios = np.log(count - over + 1) - np.log(over) + math.log1p(-below) - math.log(below)
+    log_terms = count * math.log(below) + np.concatenate([[0.0], np.cumsum(log_ratios)])
+    return int(np.searchsorted(np.cumsum(np.exp(log_terms)), float(1 - CONFIDENCE), side="right")) - 1
 
 
 def _share(percent: str) -> Fraction:

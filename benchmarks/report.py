@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from benchmarks.latency import LatencyRun
-from benchmarks.percentiles import PERCENTS, percentile, samples_needed
+from benchmarks.summary import HISTOGRAM_BINS as HISTOGRAM_BINS
+from benchmarks.summary import histogram as histogram
+from benchmarks.summary import latency_summary as latency_summary
 from runtime.engine.providers import precision_notes
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
 
 SCHEMA_VERSION = 1
-HISTOGRAM_BINS = 32
 
 
 def bench_record(
@@ -90,49 +88,6 @@ def busy_notes(machine: Mapping[str, Any]) -> list[str]:
     if not load or not cores or load[0] <= cores:
         return []
     return [f"the machine was busy when this run began: load average {load[0]:.1f} on {cores} cores; measure again"]
-
-
-def latency_summary(samples_ms: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Summarises latencies; a percentile without samples enough is withheld, with the count that it needs.
-
-    Args:
-        samples_ms: float64 [N], N at least 1, milliseconds.
-
-    Returns:
-        A JSON object: min, mean, max, percentiles {"p50": ms}, withheld {"p99": frames needed}, histogram.
-    """
-    percentiles: dict[str, float] = {}
-    withheld: dict[str, int] = {}
-    for percent in PERCENTS:
-        value = percentile(samples_ms, percent)
-        if value is None:
-            withheld[f"p{percent}"] = samples_needed(percent)
-        else:
-            percentiles[f"p{percent}"] = value
-    return {
-        "min": float(samples_ms.min()),
-        "mean": float(samples_ms.mean()),
-        "max": float(samples_ms.max()),
-        "percentiles": percentiles,
-        "withheld": withheld,
-        "histogram": histogram(samples_ms),
-    }
-
-
-def histogram(samples_ms: npt.NDArray[np.float64]) -> dict[str, list[float] | list[int]]:
-    """Counts latencies in bins of equal ratio, so that one slow frame does not press all others into one bin.
-
-    Args:
-        samples_ms: float64 [N], N at least 1, above 0.
-
-    Returns:
-        `edges_ms` (HISTOGRAM_BINS + 1 numbers, from the fastest to the slowest) and `counts` (HISTOGRAM_BINS integers).
-    """
-    fastest, slowest = float(samples_ms.min()), float(samples_ms.max())
-    edges = np.clip(np.geomspace(fastest, slowest, HISTOGRAM_BINS + 1), fastest, slowest)  # it rounds past its ends
-    edges[0], edges[-1] = fastest, slowest
-    counts, _ = np.histogram(samples_ms, bins=edges)
-    return {"edges_ms": [float(edge) for edge in edges], "counts": [int(count) for count in counts]}
 
 
 def bench_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -34,6 +34,13 @@ def test_measure_latency_uses_frames_in_turn(stub_segmenter):
     assert run.warmup_ms.shape == (0,)
 
 
+def test_measure_latency_that_goes_on_takes_the_next_frame(stub_segmenter):
+    segmenter = stub_segmenter()
+    frames = noise_frames(segmenter.spec, 3, seed=0)
+    measure_latency(segmenter, frames, count=4, warmup=1, first=5)
+    assert [id(frame) for frame in segmenter.seen] == [id(frames[index]) for index in (0, 2, 0, 1, 2)]
+
+
 def test_measure_latency_counts_invalid_frames_of_the_measured_part_only(stub_segmenter):
     good, bad = np.zeros((4, 6, 3), np.uint8), np.full((4, 6, 3), 255, np.uint8)
     run = measure_latency(stub_segmenter(), [good, bad], count=5, warmup=2)
