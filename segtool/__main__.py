@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": "segtool.commands.predict:predict",
     "stream": "segtool.commands.stream:stream",
     "bench": "segtool.commands.bench:bench",
+    "compare": "segtool.commands.compare:compare",
     "inspect": "segtool.commands.inspect:inspect",
     "selftest": "segtool.commands.selftest:selftest",
     "doctor": "segtool.commands.doctor:doctor",

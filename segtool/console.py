@@ -12,7 +12,7 @@ from rich.text import Text
 
 PIPED_WIDTH = 240  # columns, where no terminal gives a width: rows stay whole for grep and for a log
 
-_NUMBER = re.compile(r"-?[\d,]*\.?\d+( ?(%|ms|s|MB|GB|kB|bytes|MHz|frames/s))?")
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+( ?(%|ms|s|MB|GB|kB|bytes|MHz|frames/s))?")
 _NO_NUMBER = ("", "-")
 
 
