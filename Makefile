@@ -13,7 +13,7 @@ demo: $(SETUP_TRAIN)
 	$(BIN)/segtool demo --out demo-run
 
 test: $(SETUP_DEV)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # where OpenVINO is not to be had its tests are skipped and say so
 test-all: $(SETUP_DEV)

@@ -89,3 +89,37 @@ def crop_px(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
         raise click.BadParameter(f"expected X,Y,W,H, such as 0,124,1920,960, got {value!r}", ctx=ctx, param=param)
     x, y, width, height = (int(part) for part in parts)
     return x, y, width, height
+
+
+def whole_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Reads an option's text as whole numbers from 1 with commas between them; None where it was not given."""
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        message = f"expected whole numbers from 1 with commas between them, such as 1,2, got {value!r}"
+        raise click.BadParameter(message, ctx=ctx, param=param)
+    return tuple(int(part) for part in parts)
+
+
+def size_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...] | None:
+    """Reads WIDTHxHEIGHT,WIDTHxHEIGHT as pairs of whole numbers; None where it was not given."""
+    if value is None:
+        return None
+    sizes = (size_px(ctx, param, part.strip()) for part in value.split(","))
+    return tuple(size for size in sizes if size is not None)
+
+
+def percent(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Reads 5% or 5 as the share 0.05; None where it was not given."""
+    if value is None:
+        return None
+    try:
+        share = float(value.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise click.BadParameter(
+            f"expected percent from 0 to under 100, such as 5%, got {value!r}", ctx=ctx, param=param
+        )
+    return share

@@ -4,7 +4,17 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from segtool.sections import SectionedCommand, crop_px, gate_values, number_list, number_or_none, size_px
+from segtool.sections import (
+    SectionedCommand,
+    crop_px,
+    gate_values,
+    number_list,
+    number_or_none,
+    percent,
+    size_list,
+    size_px,
+    whole_list,
+)
 
 
 @pytest.fixture
@@ -98,3 +108,39 @@ def test_sizes_crops_and_gates_that_are_none_are_refused(camera, arguments, mess
     done = CliRunner().invoke(camera, arguments)
     assert done.exit_code == 2
     assert message in done.output
+
+
+@pytest.fixture
+def bench():
+    @click.command()
+    @click.option("--threads", callback=whole_list)
+    @click.option("--sizes", callback=size_list)
+    @click.option("--most", callback=percent)
+    def show(**flags):
+        click.echo(repr(flags))
+
+    return show
+
+
+def test_lists_and_percent_are_read(bench):
+    done = CliRunner().invoke(bench, ["--threads", "1, 2", "--sizes", "128x128,256x128", "--most", "5%"])
+    assert done.output == "{'threads': (1, 2), 'sizes': ((128, 128), (256, 128)), 'most': 0.05}\n"
+    assert CliRunner().invoke(bench, ["--most", "2.5"]).output == "{'most': 0.025, 'threads': None, 'sizes': None}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threads", "0"], "such as 1,2, got '0'"),
+        (["--threads", "1,"], "such as 1,2, got '1,'"),
+        (["--sizes", "128"], "expected WIDTHxHEIGHT, such as 1920x1208, got '128'"),
+        (["--most", "-1%"], "such as 5%, got '-1%'"),
+        (["--most", "100"], "such as 5%, got '100'"),
+        (["--most", "nan"], "such as 5%, got 'nan'"),
+        (["--most", "few"], "such as 5%, got 'few'"),
+    ],
+)
+def test_lists_and_percent_that_are_none_are_refused(bench, arguments, message):
+    done = CliRunner().invoke(bench, arguments)
+    assert done.exit_code == 2
+    assert message in done.output.replace("\n", " ")
