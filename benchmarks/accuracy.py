@@ -88,5 +88,26 @@ def tally_record(tally: Tally, classes: tuple[str, ...]) -> dict[str, object]:
     }
 
 
+def accuracy_record(tally: Tally, classes: tuple[str, ...], data: str, split: str) -> dict[str, object]:
+    """Returns how right a file was in a few numbers: the mean IoU, and the class that is worst.
+
+    Args:
+        tally: what was counted.
+        classes: names, in label order.
+        data: name of the data set.
+        split: of it.
+    """
+    iou = tally.scores().iou
+    present = [(float(value), name) for name, value in zip(classes, iou, strict=True) if not math.isnan(value)]
+    worst_iou, worst_name = min(present)
+    return {
+        "data": data,
+        "split": split,
+        "frames": tally.frames,
+        "mean_iou": number(tally.scores().mean_iou),
+        "worst_class": {"name": worst_name, "iou": worst_iou},
+    }
+
+
 def _shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"

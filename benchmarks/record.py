@@ -27,8 +27,16 @@ def file_record(segmenter: Segmenter, path: Path, accuracy: Mapping[str, Any] | 
         "threads": segmenter.options.threads,
         "options": asdict(segmenter.options),
         "placement": segmenter.placement().to_dict(),
+        "parity": _parity(segmenter.spec.parity),
         "accuracy": dict(accuracy) if accuracy is not None else None,
     }
+
+
+def _parity(parity: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Of the proof that travels in a file what stands in a table."""
+    if parity is None:
+        return None
+    return {key: parity.get(key) for key in ("passed", "agreement", "frames")}
 
 
 def bench_record(
@@ -41,7 +49,7 @@ def bench_record(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     notes: Sequence[str] = (),
-    gates: Sequence[Mapping[str, Any]] = (),
+    growth: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Composes the JSON object of one bench.
 
@@ -54,7 +62,10 @@ def bench_record(
         before: `benchmarks.machine_state.machine_state()` right before the measurement.
         after: the same right after it.
         notes: remarks beside those that follow from files and machine.
-        gates: what was asked of the figures, and whether they hold.
+        growth: of a sweep, how time grows with pixels.
+
+    Returns:
+        The JSON object; `gates` is empty, for what is asked of the figures is asked of the whole record.
     """
     precision = [note for file in files for note in precision_notes(file["provider"], file["precision"])]
     return {
@@ -68,7 +79,8 @@ def bench_record(
         "state": {"before": dict(before), "after": dict(after)},
         "notes": list(dict.fromkeys([*precision, *busy_notes(machine), *notes])),
         "results": [dict(result) for result in results],
-        "gates": [dict(gate) for gate in gates],
+        "growth": [dict(each) for each in growth],
+        "gates": [],
     }
 
 

@@ -25,7 +25,7 @@ from trainer.data.progress import track
 REST_S = 0.02
 """Between two turns: threads of OpenMP and ONNX Runtime go on looking for work for some milliseconds after the last, in
 whatever process. On two cores with two threads, without it and the untimed frame of `child.timed_turn`, the first call
-of a turn took 1.4 to 1.7 times as long as the others; with both it took no longer."""
+of a turn took 1.3 to 1.7 times as long as the median; with both it took no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,14 @@
 """The next frame when the last one is done (MLPerf's single stream): what one call costs, and nothing of a pace."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.latency import LatencyRun, Segments, measure_latency
+from benchmarks.scenarios.load import Load, busy
 from benchmarks.summary import latency_summary, summary_rows
 from runtime.errors import UsageError
 
@@ -22,11 +23,13 @@ class SingleStreamSettings:
         frames: calls to measure, at least 1.
         min_duration_s: seconds that these take at least, 0 or more.
         warmup: calls before, not measured.
+        load: busy work beside it.
     """
 
     frames: int = 1000
     min_duration_s: float = 0.0
     warmup: int = 20
+    load: Load = field(default_factory=Load)
 
     def __post_init__(self) -> None:
         if self.frames < 1 or not 0 <= self.min_duration_s < float("inf") or self.warmup < 0:
@@ -55,19 +58,22 @@ def measure_single_stream(
 
     Raises:
         FrameError, DeviceError: from the segmenter.
+        MissingPackage, ProviderUnavailable: the load can't be made here.
     """
     runs: list[LatencyRun] = []
     done, wall_s, warmup = 0, 0.0, settings.warmup
-    while done < settings.frames or wall_s < settings.min_duration_s:
-        count = min(AT_ONCE, settings.frames - done) if done < settings.frames else AT_ONCE
-        runs.append(measure_latency(segmenter, frames, count, warmup, first=done))
-        done, wall_s, warmup = done + count, wall_s + runs[-1].wall_s, 0
-        advance(count)
+    with busy(settings.load):
+        while done < settings.frames or wall_s < settings.min_duration_s:
+            count = min(AT_ONCE, settings.frames - done) if done < settings.frames else AT_ONCE
+            runs.append(measure_latency(segmenter, frames, count, warmup, first=done))
+            done, wall_s, warmup = done + count, wall_s + runs[-1].wall_s, 0
+            advance(count)
     samples_ms = np.concatenate([run.samples_ms for run in runs])
     first = runs[0].warmup_ms
     return {
         "frames": done,
         "batch": runs[0].batch,
+        "load": asdict(settings.load),
         "wall_s": wall_s,
         "frames_per_s": done * runs[0].batch / wall_s,
         "invalid_frames": sum(run.invalid_frames for run in runs),

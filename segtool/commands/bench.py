@@ -1,91 +1,132 @@
-"""`segtool bench`: a model file's latency on this machine, as a table and as JSON."""
+"""`segtool bench`: what a model file takes on this machine, as tables, JSON and a page; and its gates."""
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from segtool.bench_flags import READ_BY, SECTIONS
+from segtool.sections import SectionedCommand
 
-    from runtime.spec import ModelSpec
+if TYPE_CHECKING:
+    from benchmarks.gates.baseline import Against
+    from benchmarks.order import Order
 
 EXAMPLES = """\b
 Examples:
   segtool bench runs/a/model.onnx
-  segtool bench runs/a/model.fp16.onnx --data cityscapes_pairs.zip --json bench.json
-  segtool bench runs/a/model.onnx --provider cpu --threads 1 --frames 7000
+  segtool bench runs/a/model.int8.onnx --data cityscapes_pairs.zip --budget-ms 20 --html bench.html
+  segtool bench runs/a/model.onnx --scenario camera --rate 30 --cameras 2 --load cpu=1
+  segtool bench runs/a/model.onnx --scenario peers --run runs/a --threads 1
+  segtool bench runs/a/model.onnx --scenario sweep --run runs/a --sizes 128x128,512x512 --threads 1,2
+  segtool bench runs/a/model.onnx --save baseline.json
+  segtool bench runs/b/model.onnx --against baseline.json --max-slowdown 5%
 
 \b
-Frames are what the file's camera delivers: with --data each picture is turned into that, and fills the crop where
-there is one. A file for batches is timed by the call.
+Scenarios:
+  single-stream  the next frame when the last is done: the cost of a call
+  camera         frames come at --rate, ready or not: ages, misses, drops, does it hold the pace
+  offline        frames/s of files exported for several batches
+  cold-start     process start to first valid mask, in parts
+  soak           memory over many frames, its slope with an error
+  sweep          sizes, threads, precisions: ms per megapixel, growth, memory
+  stages         copy in, graph, copy out; the ten nodes that take longest
+  peers          PyTorch, OpenVINO, plain ONNX Runtime on the same weights and frames, in turns
 
 \b
 A percentile is shown only where there are frames enough for it:
-p50 needs 11, p90 64, p99 662, p99.9 6636 (MLPerf's early stopping, 99 % confidence)."""
+p50 needs 11, p90 64, p99 662, p99.9 6636 (MLPerf's early stopping, 99 % confidence).
+Exit code 1: a gate (--budget-ms, --ready-budget-ms, --against) said no."""
 
 
-@click.command(epilog=EXAMPLES, short_help="Measure a model file's latency on this machine.")
-@click.argument("file", metavar="FILE.onnx", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DATA", type=click.Path(path_type=Path), help="Real frames; seeded noise without it.")
-@click.option("--split", default="val", show_default=True, help="Which of DATA's splits.")
-@click.option("--frames", default=1000, show_default=True, type=click.IntRange(min=1), help="Frames to measure.")
+@click.command(cls=SectionedCommand, epilog=EXAMPLES, short_help="Measure a model file's latency on this machine.")
+@click.argument("files", metavar="FILE.onnx...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--warmup", default=20, show_default=True, type=click.IntRange(min=0), help="Frames before, not measured."
+    "--scenario", type=click.Choice(list(READ_BY)), default="single-stream", show_default=True, help="See below."
 )
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the CPU provider.  [default: one per usable core]"
-)
-@click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the noise, or of the choice of frames."
-)
-@click.option(
-    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the record there."
-)
-def bench(
-    file: Path,
-    data: Path | None,
-    split: str,
-    frames: int,
-    warmup: int,
-    threads: int | None,
-    provider: str,
-    seed: int,
-    json_file: Path | None,
-) -> None:
-    """Measure FILE.onnx frame by frame: percentiles, frames per second, and the machine they belong to."""
-    from benchmarks.latency import measure_latency
-    from benchmarks.machine import machine_record, usable_cores
-    from benchmarks.report import bench_record, bench_rows
-    from runtime.options import EngineOptions
-    from runtime.segmenter import Segmenter
-    from segtool.console import show_table
+@click.pass_context
+def bench(ctx: click.Context, /, *, files: tuple[Path, ...], scenario: str, **flags: Any) -> None:  # noqa: ANN401
+    """Measure each FILE.onnx from frame bytes to label bytes: what it takes, and whether it keeps a camera's pace."""
+    from benchmarks.gates.asked import asked_gates, slowdown_gates
+    from benchmarks.gates.slowdown import MAX_SLOWDOWN
+    from benchmarks.suite import run_bench
+    from segtool.bench_order import make_order
+
+    given = {name for name in flags if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    order = make_order(scenario, files, flags, given)
+    limit = flags["max_slowdown"] if flags["max_slowdown"] is not None else MAX_SLOWDOWN
+    _require_keepable(scenario, flags)
+    record = run_bench(order)
+    gates = asked_gates(record, budget_ms=flags["budget_ms"], ready_budget_ms=flags["ready_budget_ms"])
+    against = _against(order, record, flags, limit)
+    if against is not None:
+        gates += slowdown_gates(record, against.slowdowns, limit)
+        record["notes"] += against.notes
+    record["gates"] = gates
+    _show(record, against, limit)  # first: a full disk must not lose what was measured
+    _write(record, order, flags)
+    _require_passed(gates)
+
+
+bench.sections = SECTIONS
+
+
+def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
+    """Refuses before anything is measured what could not be saved or compared afterwards."""
+    from runtime.errors import UsageError
+
+    keeps = {"--save": ("single-stream", "camera"), "--against": ("single-stream", "camera")}
+    for flag, scenarios in keeps.items():
+        if flags[flag.removeprefix("--")] is not None and scenario not in scenarios:
+            raise UsageError(f"{flag}: a scenario of {' or '.join(scenarios)} was expected, got {scenario}; choose one")
+    if flags["against"] is None and (flags["max_slowdown"] is not None or flags["allow_different"]):
+        raise UsageError("--max-slowdown and --allow-different: expected beside --against, got none; give a baseline")
+
+
+def _against(order: "Order", record: Mapping[str, Any], flags: Mapping[str, Any], limit: float) -> "Against | None":
+    from benchmarks.gates.baseline import against_baseline
+
+    if flags["against"] is None:
+        return None
+    return against_baseline(flags["against"], order, record, limit, allow_different=flags["allow_different"])
+
+
+def _show(record: Mapping[str, Any], against: "Against | None", limit: float) -> None:
+    from benchmarks.gates.slowdown import SLOWDOWN_COLUMNS, slowdown_rows
+    from benchmarks.result_rows import GATE_COLUMNS, gate_rows, result_tables
+    from segtool.console import complain, show_table
+
+    for title, rows in result_tables(record):
+        show_table(title, ("", ""), rows)
+    if against is not None:
+        names = [file["file"] for file in record["files"]]
+        show_table("against the baseline", SLOWDOWN_COLUMNS, slowdown_rows(names, against.slowdowns, limit))
+    if record["gates"]:
+        show_table("gates", GATE_COLUMNS, gate_rows(record))
+    for note in record["notes"]:
+        complain(f"note: {note}")
+
+
+def _write(record: dict[str, Any], order: "Order", flags: Mapping[str, Any]) -> None:
+    from benchmarks.gates.baseline import save_baseline
     from trainer.json_file import write_json
 
-    machine = machine_record()  # first: the load average must not be this command's own
-    before = time.perf_counter()
-    options = EngineOptions(threads=threads or usable_cores())
-    with Segmenter(file, provider, options=options, warmup_frames=0, self_test=False) as segmenter:
-        load_ms = (time.perf_counter() - before) * 1e3
-        images, frames_from = _frames(segmenter.spec, data, split, frames, seed)
-        run = measure_latency(segmenter, images, frames, warmup)
-        record = bench_record(segmenter, file, run, frames_from=frames_from, load_ms=load_ms, machine=machine)
-    show_table(f"bench {file.name}", ("", ""), bench_rows(record))  # first: a full disk must not lose what was measured
-    if json_file is not None:
-        write_json(json_file, record)
+    if flags["json_file"] is not None:
+        write_json(flags["json_file"], record)
+    if flags["save"] is not None:
+        save_baseline(flags["save"], record, order.files)
+    if flags["html"] is not None:
+        from benchmarks.page.page import page
+        from runtime.files import write_whole
+
+        write_whole(flags["html"], page([record]).encode())
 
 
-def _frames(
-    spec: "ModelSpec", data: Path | None, split: str, count: int, seed: int
-) -> tuple[list["npt.NDArray[np.uint8]"], str]:
-    """Returns arrays as `segment` takes them, and where they came from in words."""
-    from benchmarks.latency import noise_frames, real_frames
-    from trainer.data.dataset import open_dataset
+def _require_passed(gates: list[dict[str, Any]]) -> None:
+    from runtime.errors import GateError
 
-    if data is None:
-        return noise_frames(spec, count, seed), f"uniform noise, seed {seed}"
-    dataset = open_dataset(data, spec.label_space)
-    return real_frames(dataset, split, spec, count, seed), f"{data.name}, {split}, seed {seed}"
+    failed = [gate for gate in gates if not gate["ok"]]
+    if failed:
+        told = "; ".join(f"{gate['name']}: {gate['limit']} was asked, got {gate['got']}" for gate in failed)
+        raise GateError(f"{told}; look at the table above")

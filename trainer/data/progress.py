@@ -1,10 +1,12 @@
 """A progress bar for loops over frames: on stderr where that is a terminal, nothing at all otherwise."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.progress import track as rich_track
 
 Item = TypeVar("Item")
@@ -22,3 +24,28 @@ def track(items: Iterable[Item], description: str, total: float | None = None) -
         yield from rich_track(items, description, total=total, console=Console(stderr=True), transient=True)
     else:
         yield from items
+
+
+@contextmanager
+def progress(description: str, total: float) -> Iterator[Callable[[float], None]]:
+    """Shows a bar on stderr, when that is a terminal, that the block moves on itself.
+
+    Args:
+        description: what is being done, left of the bar.
+        total: how many steps there are.
+
+    Yields:
+        A function that is told how many more steps are done.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    # no thread that redraws: it would take a core from what is measured
+    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(description, total=total)
+
+        def advance(steps: float) -> None:
+            bar.advance(task, steps)
+            bar.refresh()
+
+        yield advance
