@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from benchmarks.accuracy import accuracy_record, evaluate_file
 from benchmarks.latency import Segments
@@ -27,6 +27,9 @@ from runtime.errors import UsageError
 from runtime.segmenter import Segmenter
 from trainer.data.dataset import open_dataset
 from trainer.data.progress import progress
+
+if TYPE_CHECKING:
+    from export.settings import Precision
 
 Result = dict[str, Any]
 S = TypeVar("S", bound=Settings)
@@ -68,15 +71,17 @@ def run_bench(order: Order) -> dict[str, Any]:
 
 @contextmanager
 def _all_files(order: Order) -> Iterator[tuple[Path, ...]]:
-    """The files as given, and those of a sweep's sizes, which last as long as the block."""
+    """The files as given, and for the block those of a sweep's sizes, in the first one's precision."""
     if not order.sizes:
         yield order.files
         return
     if order.run is None:
         raise UsageError("sweep: --sizes makes files from a training folder, got no --run; give it")
+    with opened(order, order.files[0]) as segmenter:
+        precision = segmenter.spec.precision
     with tempfile.TemporaryDirectory(prefix="segtool-sweep-") as folder:
         with progress("exporting", len(order.sizes)) as advance:
-            made = sized_files(order.run, order.sizes, "fp32", Path(folder), advance)
+            made = sized_files(order.run, order.sizes, cast("Precision", precision), Path(folder), advance)
         yield (*order.files, *made)
 
 

@@ -26,6 +26,11 @@ CHILD = Path(__file__).with_name("sweep_child.py")
 _DISTINCT_FRAMES = 4
 
 
+SWEEP_COLUMNS = (
+    "size", "precision", "provider", "threads", "median", "a megapixel", "peak memory", "largest activation",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class SweepPoint:
     """One setting.
@@ -110,21 +115,19 @@ def measure_sweep(
     return results
 
 
-def sweep_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns the table rows, name and value, of one point."""
-    threads = result["threads"] or "as ONNX Runtime chooses"
+def sweep_row(result: dict[str, Any]) -> tuple[str, ...]:
+    """Returns one point as a table row under `SWEEP_COLUMNS`."""
     memory, activation = result["peak_memory_mb"], result["largest_activation_mb"]
-    rows = [
-        ("point", f"{result['width_px']}x{result['height_px']}, {result['precision']}, {result['provider']}"),
-        ("threads", str(threads)),
-        ("median", f"{result['median_ms']:.2f} ms of {result['frames']} calls"),
-        ("a megapixel", f"{result['ms_per_megapixel']:.1f} ms"),
-    ]
-    if memory is not None:
-        rows.append(("peak memory", f"{memory:.1f} MB"))
-    if activation is not None:
-        rows.append(("largest activation", f"{activation:.1f} MB"))
-    return rows
+    return (
+        f"{result['width_px']}x{result['height_px']}",
+        result["precision"],
+        result["provider"],
+        str(result["threads"] or "as ONNX Runtime chooses"),
+        f"{result['median_ms']:.2f} ms",
+        f"{result['ms_per_megapixel']:.1f} ms",
+        "-" if memory is None else f"{memory:.1f} MB",
+        "-" if activation is None else f"{activation:.1f} MB",
+    )
 
 
 def _asked(point: SweepPoint, spec: ModelSpec, settings: SweepSettings) -> dict[str, object]:

@@ -97,8 +97,8 @@ def _show(record: Mapping[str, Any], against: "Against | None", limit: float) ->
     from benchmarks.result_rows import GATE_COLUMNS, gate_rows, result_tables
     from segtool.console import complain, show_table
 
-    for title, rows in result_tables(record):
-        show_table(title, ("", ""), rows)
+    for title, columns, rows in result_tables(record):
+        show_table(title, columns, rows)
     if against is not None:
         names = [file["file"] for file in record["files"]]
         show_table("against the baseline", SLOWDOWN_COLUMNS, slowdown_rows(names, against.slowdowns, limit))
