@@ -28,8 +28,7 @@ check: $(SETUP_DEV)
 
 bench: $(SETUP_TRAIN)
 	@test -e demo-run/run/model.fp16.onnx || $(MAKE) demo
-	$(BIN)/segtool bench demo-run/run/model.onnx --json demo-run/bench.fp32.json
-	$(BIN)/segtool bench demo-run/run/model.fp16.onnx --json demo-run/bench.fp16.json
+	$(BIN)/segtool bench demo-run/run/model.onnx demo-run/run/model.fp16.onnx --data demo-run/scenes --html demo-run/bench.html --markdown README.md
 
 clean:
 	rm -rf $(VENV) demo-run build

@@ -56,6 +56,9 @@ SOME = [
 OUTPUT = [
     click.Option(["--json", "json_file"], metavar="FILE", type=FILE, help="Also write the record."),
     click.Option(["--html"], metavar="FILE", type=FILE, help="Also write a page: headline, charts, machine."),
+    click.Option(
+        ["--markdown"], metavar="FILE", type=FILE, help="Also renew its table between <!-- bench:SCENARIO --> marks."
+    ),
     click.Option(["--save"], metavar="FILE", type=FILE, help="Write a baseline: the record, the files beside it."),
     click.Option(["--against"], metavar="FILE", type=FILE, help="A baseline, or the old model file: be no slower."),
     click.Option(

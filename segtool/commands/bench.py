@@ -116,6 +116,10 @@ def _write(record: dict[str, Any], order: "Order", flags: Mapping[str, Any]) -> 
         write_json(flags["json_file"], record)
     if flags["save"] is not None:
         save_baseline(flags["save"], record, order.files)
+    if flags["markdown"] is not None:
+        from benchmarks.page.markdown import markdown_table, renew_file
+
+        renew_file(flags["markdown"], record["scenario"], markdown_table([record]))
     if flags["html"] is not None:
         from benchmarks.page.page import page
         from runtime.files import write_whole
