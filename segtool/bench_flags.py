@@ -57,6 +57,9 @@ OUTPUT = [
     click.Option(["--json", "json_file"], metavar="FILE", type=FILE, help="Also write the record."),
     click.Option(["--html"], metavar="FILE", type=FILE, help="Also write a page: headline, charts, machine."),
     click.Option(
+        ["--with", "earlier"], metavar="JSON", type=FILE, multiple=True, help="Earlier records, onto that page."
+    ),
+    click.Option(
         ["--markdown"], metavar="FILE", type=FILE, help="Also renew its table between <!-- bench:SCENARIO --> marks."
     ),
     click.Option(["--save"], metavar="FILE", type=FILE, help="Write a baseline: the record, the files beside it."),

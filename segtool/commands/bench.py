@@ -80,6 +80,8 @@ def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
     for flag, scenarios in keeps.items():
         if flags[flag.removeprefix("--")] is not None and scenario not in scenarios:
             raise UsageError(f"{flag}: a scenario of {' or '.join(scenarios)} was expected, got {scenario}; choose one")
+    if flags["earlier"] and flags["html"] is None:
+        raise UsageError("--with: a page was expected that the records go onto, got no --html; give it")
     if flags["against"] is None and (flags["max_slowdown"] is not None or flags["allow_different"]):
         raise UsageError("--max-slowdown and --allow-different: expected beside --against, got none; give a baseline")
 
@@ -121,10 +123,11 @@ def _write(record: dict[str, Any], order: "Order", flags: Mapping[str, Any]) -> 
 
         renew_file(flags["markdown"], record["scenario"], markdown_table([record]))
     if flags["html"] is not None:
+        from benchmarks.gates.records import read_record
         from benchmarks.page.page import page
         from runtime.files import write_whole
 
-        write_whole(flags["html"], page([record]).encode())
+        write_whole(flags["html"], page([record, *map(read_record, flags["earlier"])]).encode())
 
 
 def _require_passed(gates: list[dict[str, Any]]) -> None:
