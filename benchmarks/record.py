@@ -34,7 +34,7 @@ def file_record(segmenter: Segmenter, path: Path, accuracy: Mapping[str, Any] | 
 
 def _parity(parity: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Of the proof that travels in a file what stands in a table."""
-    if parity is None:
+    if parity is None or parity.get("agreement") is None:
         return None
     return {key: parity.get(key) for key in ("passed", "agreement", "frames")}
 

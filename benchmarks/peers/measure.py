@@ -92,7 +92,7 @@ def measure_peers(
         rest: called before each turn.
 
     Returns:
-        The result object: `ours_ms`, `peers` with ratios (peer over ours) and label agreement, `left_out` with reasons.
+        The result object, without `file`: `ours_ms`, `peers` with ratios (peer over ours) and label agreement, `left_out` with reasons.
 
     Raises:
         CheckpointError: the run has no usable checkpoint, or is another than the file's.
@@ -201,7 +201,6 @@ def _result(
         if name != OURS
     ]
     return {
-        "file": 0,
         "rounds": settings.rounds,
         "calls_per_round": settings.calls_per_round,
         "interval": {

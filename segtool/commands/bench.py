@@ -97,7 +97,7 @@ def _against(order: "Order", record: Mapping[str, Any], flags: Mapping[str, Any]
 def _show(record: Mapping[str, Any], against: "Against | None", limit: float) -> None:
     from benchmarks.gates.slowdown import SLOWDOWN_COLUMNS, slowdown_rows
     from benchmarks.result_rows import GATE_COLUMNS, gate_rows, result_tables
-    from segtool.console import complain, show_table
+    from segtool.console import say, show_table
 
     for title, columns, rows in result_tables(record):
         show_table(title, columns, rows)
@@ -107,7 +107,7 @@ def _show(record: Mapping[str, Any], against: "Against | None", limit: float) ->
     if record["gates"]:
         show_table("gates", GATE_COLUMNS, gate_rows(record))
     for note in record["notes"]:
-        complain(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _write(record: dict[str, Any], order: "Order", flags: Mapping[str, Any]) -> None:

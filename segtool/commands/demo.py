@@ -97,7 +97,7 @@ def _summarise(out: Path, seconds: float) -> None:
         ["label agreement fp16", f"{parity['agreement']:.3%}", run / "model.fp16.onnx.parity.json"],
     ]
     for precision in ("fp32", "fp16"):
-        latency = _read(out / f"bench.{precision}.json")["latency_ms"]["percentiles"]
+        latency = _read(out / f"bench.{precision}.json")["results"][0]["latency_ms"]["percentiles"]
         rows.append([f"latency {precision}, p50", f"{latency['p50']:.2f} ms", out / f"bench.{precision}.json"])
     rows += [
         ["pictures of each epoch", "", run / "panels"],

@@ -71,7 +71,7 @@ def test_job_bench_record_has_percentiles_that_its_frames_allow(segtool: Run, mo
     done = segtool("bench", model, "--frames", 100, "--json", tmp_path / "bench.json")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "bench.json").read_text())
-    assert set(record["latency_ms"]["percentiles"]) == {"p50", "p90"}
+    assert set(record["results"][0]["latency_ms"]["percentiles"]) == {"p50", "p90"}
 
 
 def test_job_inspect_shows_spec_and_seal(segtool: Run, model: Path) -> None:
