@@ -92,7 +92,8 @@ def measure_peers(
         rest: called before each turn.
 
     Returns:
-        The result object, without `file`: `ours_ms`, `peers` with ratios (peer over ours) and label agreement, `left_out` with reasons.
+        The result for the record, without `file`: `ours_ms`, `peers` with ratios (peer over ours) and label agreement,
+        `left_out` with reasons.
 
     Raises:
         CheckpointError: the run has no usable checkpoint, or is another than the file's.

@@ -61,6 +61,7 @@ def test_bench_record_notes_stand_once_each(file_of):
     ("parity", "told"),
     [
         (None, None),
+        ({"passed": True}, None),
         ({"passed": True, "agreement": 0.99, "frames": 5, "x": 1}, {"passed": True, "agreement": 0.99, "frames": 5}),
     ],
 )
