@@ -4,7 +4,7 @@ import math
 
 from benchmarks.labelling import label_each, picture_size
 from benchmarks.sized_frames import sized_frames
-from runtime.errors import SpecError
+from runtime.errors import DataError, SpecError
 from runtime.metrics import Scores
 from runtime.segmenter import Segmenter
 from trainer.data.dataset import Dataset
@@ -96,9 +96,17 @@ def accuracy_record(tally: Tally, classes: tuple[str, ...], data: str, split: st
         classes: names, in label order.
         data: name of the data set.
         split: of it.
+
+    Raises:
+        DataError: no pixel of the split is labelled.
     """
     iou = tally.scores().iou
     present = [(float(value), name) for name, value in zip(classes, iou, strict=True) if not math.isnan(value)]
+    if not present:
+        raise DataError(
+            f"{data}: a split with labelled pixels was expected, {split!r} has none in {tally.frames} frames; "
+            "give another split, or leave --data out"
+        )
     worst_iou, worst_name = min(present)
     return {
         "data": data,

@@ -16,6 +16,7 @@ POWER_SUPPLIES = Path("/sys/class/power_supply")
 PROC = Path("/proc")
 
 BOOST_SHARE = 0.75  # a run whose clock is below this share of its boost clock is not what the machine can do
+LEAST_STOLEN_S = 0.1
 STOLEN_SHARE = 0.02  # of one core's time, taken by other guests of a virtual machine's host
 
 
@@ -111,7 +112,7 @@ def _stolen_notes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
     if None in (before["stolen_s"], after["stolen_s"], before["uptime_s"], after["uptime_s"]):
         return []
     stolen_s, run_s = after["stolen_s"] - before["stolen_s"], after["uptime_s"] - before["uptime_s"]
-    if run_s <= 0 or stolen_s <= STOLEN_SHARE * run_s:
+    if run_s <= 0 or stolen_s <= max(STOLEN_SHARE * run_s, LEAST_STOLEN_S):
         return []
     return [f"other guests of this virtual machine's host took {stolen_s:.1f} core seconds of a run of {run_s:.0f} s"]
 

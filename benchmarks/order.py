@@ -16,7 +16,7 @@ from benchmarks.scenarios.offline import OfflineSettings
 from benchmarks.scenarios.single_stream import SingleStreamSettings
 from benchmarks.scenarios.soak import SoakSettings
 from benchmarks.scenarios.stages import StagesSettings
-from benchmarks.scenarios.sweep import SweepSettings
+from benchmarks.scenarios.sweep import DISTINCT_FRAMES, SweepSettings
 from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 from runtime.spec import ModelSpec
@@ -85,8 +85,10 @@ def make_frames(order: Order, spec: ModelSpec, count: int) -> Frames:
 
 def told_frames(order: Order, spec: ModelSpec) -> tuple[str, int]:
     """Says in words where the frames came from, and how many different ones there were."""
-    if order.scenario in ("cold-start", "sweep"):  # their processes make their own
-        return "uniform noise, seed 0", len(noise_frames(spec, different_frames(order.settings), 0))
+    if order.scenario == "cold-start":  # its processes make their own, and so do a sweep's
+        return "one level of grey", 1
+    if order.scenario == "sweep":
+        return "uniform noise, seed 0", DISTINCT_FRAMES
     told = f"uniform noise, seed {order.seed}"
     if order.data is not None:
         told = f"{order.data.name}, {order.split}, seed {order.seed}"

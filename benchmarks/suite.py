@@ -46,6 +46,7 @@ def run_bench(order: Order) -> dict[str, Any]:
         ModelFileError, ProviderUnavailable, DeviceError, FrameError, DataError: as the Segmenter and the data set do.
     """
     machine = machine_record()  # first: the load average must not be this command's own
+    _require_frames(order)
     with _all_files(order) as files:
         before = machine_state()
         results = SCENARIOS[order.scenario](order, files)
@@ -69,10 +70,19 @@ def run_bench(order: Order) -> dict[str, Any]:
     )
 
 
+def _require_frames(order: Order) -> None:
+    """Looks for the data set before anything is measured: an hour must not end with a wrong path."""
+    if order.data is not None:
+        with opened(order, order.files[0]) as segmenter:
+            open_dataset(order.data, segmenter.spec.label_space).frames(order.split)
+
+
 @contextmanager
 def _all_files(order: Order) -> Iterator[tuple[Path, ...]]:
     """The files as given, and for the block those of a sweep's sizes, in the first one's precision."""
     if not order.sizes:
+        if order.scenario == "sweep" and order.run is not None:
+            raise UsageError(f"sweep: --sizes was expected beside --run {order.run}, got none; give them")
         yield order.files
         return
     if order.run is None:
@@ -107,7 +117,8 @@ def _one_by_one(measure: Measure, steps: Callable[[Any], int]) -> Callable[[Orde
         for index, path in enumerate(files):
             with opened(order, path) as segmenter:
                 frames = make_frames(order, segmenter.spec, different_frames(order.settings))
-                with progress(f"{order.scenario} {path.name}", steps(order.settings)) as advance:
+                redraw_s = 60.0 if order.scenario == "camera" else 1.0  # a drawing would make a frame late
+                with progress(f"{order.scenario} {path.name}", steps(order.settings), redraw_s) as advance:
                     results.append({"file": index, **measure(order, segmenter, path, frames, advance)})
         return results
 

@@ -10,7 +10,9 @@ from benchmarks.gates.comparable import require_comparable
 from benchmarks.gates.interleaved import interleaved_slowdown
 from benchmarks.gates.records import read_record, recorded_samples
 from benchmarks.gates.slowdown import Slowdown, stored_slowdown
-from benchmarks.order import Order, different_frames, make_frames, opened
+from benchmarks.order import Order, different_frames, make_frames
+from benchmarks.scenarios.load import Load, busy
+from benchmarks.scenarios.single_stream import SingleStreamSettings
 from runtime.errors import StorageError, UsageError
 from runtime.segmenter import Segmenter
 from trainer.data.progress import progress
@@ -96,7 +98,12 @@ def _copy_of(path: Path, facts: Mapping[str, Any]) -> Path:
 
 
 def _in_turns(old: Path, new: Path, order: Order, max_slowdown: float, sha256: str | None = None) -> Slowdown:
-    with Segmenter(old, order.provider, options=order.options, sha256=sha256) as before, opened(order, new) as after:
+    load = order.settings.load if isinstance(order.settings, SingleStreamSettings) else Load()
+    with (
+        Segmenter(old, order.provider, options=order.options, sha256=sha256) as before,
+        Segmenter(new, order.provider, options=order.options) as after,
+        busy(load),
+    ):
         frames = make_frames(order, after.spec, different_frames(order.settings))
         with progress(f"in turns with {old.name}", 1.0) as advance:
             shown = 0.0

@@ -69,6 +69,10 @@ def differences(baseline: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
     for index, (old_file, new_file) in enumerate(zip(baseline["files"], new["files"], strict=True)):
         prefix = f"file {index + 1}, " if len(new["files"]) > 1 else ""
         found += (prefix + line for line in _file_differences(old_file, new_file))
+    found += _differing({"from": "frames"}, baseline["frames"], new["frames"])
+    if new["scenario"] == "single-stream":
+        for old_result, new_result in zip(baseline["results"], new["results"], strict=True):
+            found += _differing({"load": "load beside it"}, old_result, new_result)
     if new["scenario"] == "camera":
         for old_result, new_result in zip(baseline["results"], new["results"], strict=True):
             found += _differing(_CAMERA, old_result, new_result)

@@ -15,6 +15,11 @@ from runtime.errors import DataError, UsageError
 _KEYS: Mapping[str, type] = {
     "scenario": str,
     "files": list,
+    "frames": dict,
+    "notes": list,
+    "gates": list,
+    "growth": list,
+    "time_utc": str,
     "machine": dict,
     "state": dict,
     "results": list,

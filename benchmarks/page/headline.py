@@ -64,13 +64,17 @@ def _camera(record: Mapping[str, Any], result: Mapping[str, Any]) -> Headline:
     misses, frames = every["misses"], every["frames"]
     missed = f"{count(misses) if misses else 'none'} of {several(frames, 'frame')}"
     of = f" ({share(misses, frames)})" if misses else ""
+    newest = result["newest"]
+    unserved = newest["frames"] - newest["ok"]
+    late = f"{count(unserved) if unserved else 'none'} of {count(newest['frames'])}"
     load = result["load"]
     beside = f" Beside it ran {_load(load)}." if any(load.values()) else ""
     failed = [f"{gate['name']}: {gate['limit']}, got {gate['got']}" for gate in record["gates"] if not gate["ok"]]
     refused = f" What failed: {'; '.join(failed)}." if failed and not result["holds"] else ""
     return Headline(
         verdict="holds" if result["holds"] else "fails",
-        sentence=f"At {pace}, {missed}{of} missed the {ms(result['budget_ms'])} budget; {tail(every['latency_ms'])}.",
+        sentence=f"At {pace}, {missed}{of} missed the {ms(result['budget_ms'])} budget, "
+        f"through a Stream {late} had no answer in time; {tail(every['latency_ms'])}.",
         detail=f"{file_line(file)}, on {machine_line(record['machine'])}.{beside}{refused}",
     )
 

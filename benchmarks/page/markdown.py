@@ -81,15 +81,27 @@ def renew_file(path: Path, name: str, table: str) -> None:
         DataError: the file can't be read, or its markers are not as `replace_block` needs them.
         StorageError: it could not be written.
     """
+    write_whole(path, _renewed(path, name, table).encode())
+
+
+def require_block(path: Path, name: str) -> None:
+    """Looks whether a block can be renewed, before what it is to show is measured.
+
+    Raises:
+        DataError: as `renew_file`.
+    """
+    _renewed(path, name, "")
+
+
+def _renewed(path: Path, name: str, table: str) -> str:
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: a Markdown file in UTF-8 was expected, but {error}; correct the path") from error
     try:
-        renewed = replace_block(text, name, table)
+        return replace_block(text, name, table)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    write_whole(path, renewed.encode())
 
 
 def _percentile(records: Sequence[Mapping[str, Any]], file: Mapping[str, Any], name: str) -> str:
@@ -123,7 +135,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], words: int) -> str:
 
 def _escaped(name: str) -> str:
     """Returns a file's name as a cell: nothing in it ends the cell or the line, or is read as markup or as a marker."""
-    kept = "".join(character if character.isprintable() else "?" for character in name)
+    kept = "".join(character if character.isprintable() else "?" for character in name).replace("<!--", "")
     for character in "\\`*_[]<>|":
         kept = kept.replace(character, f"\\{character}")
-    return kept.replace("<!--", "")
+    return kept

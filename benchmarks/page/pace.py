@@ -119,7 +119,7 @@ def _jitter(every: Mapping[str, Any], newest: Mapping[str, Any]) -> Markup:
         [told, *(plain(run["jitter_ms"][name]) for name in names)]
         for told, run in (("each frame", every), ("newest", newest))
     ]
-    return table("Jitter of the time between results, in ms", ["", *names], rows)
+    return table("Begun late by (each frame) and handed in late by (newest), in ms", ["", *names], rows)
 
 
 def _single_stream(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:

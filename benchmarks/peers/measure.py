@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchmarks.peers.rounds import Contestant, interleave
 from benchmarks.summary import latency_summary
 from runtime.errors import DeviceError, UsageError
 from runtime.model_file import ModelFile, load_model_file
-from trainer.data.progress import track
+from trainer.data.progress import progress, track
 
 REST_S = 0.02
 """Between two turns: threads of OpenMP and ONNX Runtime go on looking for work for some milliseconds after the last, in
@@ -124,11 +124,19 @@ def measure_peers(
             contestants,
             calls=settings.calls_per_round,
             seed=settings.seed,
-            rounds=track(range(settings.rounds), "measuring peers"),
+            rounds=_shown(settings.rounds),
             rest=rest,
         )
         result = _result(contestants, times_ms, settings)
     return {**result, "left_out": left_out}
+
+
+def _shown(rounds: int) -> Iterator[int]:
+    """Counts rounds on a bar that has no thread of its own, and is drawn while no engine has its turn."""
+    with progress("measuring peers", rounds) as advance:
+        for index in range(rounds):
+            yield index
+            advance(1)
 
 
 def peers_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def growth_rows(growth: Mapping[str, Any]) -> list[tuple[str, str]]:
     told = f"exponent {growth['exponent']:.3f}{error}, {growth['points']} sizes"
     rows = [(growth["of"], f"{told}, {growth['from_px']} to {growth['to_px']} pixels")]
     if growth["memory_per_activation"] is not None:
-        rows.append(("memory", f"{growth['memory_per_activation']:.2f} times the largest activation"))
+        rows.append(("memory", f"{growth['memory_per_activation']:.2f} MB for each MB of the largest activation"))
     return rows
 
 
@@ -63,7 +63,7 @@ def _growth(name: str, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "error": error,
         "from_px": int(pixels.min()),
         "to_px": int(pixels.max()),
-        "points": len(points),
+        "points": len(set(pixels)),
         "memory_per_activation": _memory_slope(points),
     }
 

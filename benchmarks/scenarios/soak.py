@@ -93,6 +93,7 @@ def measure_soak(
     readings = _Readings()
     if settings.warmup:
         measure_latency(segmenter, frames, 1, settings.warmup - 1)
+    read_bytes()  # first: it says where this can't be measured
     gc.collect()
     _give_back_free_memory()
     began_s, done, invalid = time.monotonic(), 0, 0

@@ -23,7 +23,7 @@ from runtime.options import EngineOptions
 from runtime.spec import ModelSpec
 
 CHILD = Path(__file__).with_name("sweep_child.py")
-_DISTINCT_FRAMES = 4
+DISTINCT_FRAMES = 4
 
 
 SWEEP_COLUMNS = (
@@ -136,7 +136,7 @@ def _asked(point: SweepPoint, spec: ModelSpec, settings: SweepSettings) -> dict[
         "provider": point.provider,
         "options": asdict(replace(settings.options, threads=point.threads)),
         "shape": list(spec.frame_shape) if spec.batch == 1 else [spec.batch, *spec.frame_shape],
-        "distinct": _DISTINCT_FRAMES,
+        "distinct": DISTINCT_FRAMES,
         "frames": -(-settings.frames // settings.rounds),
         "warmup": settings.warmup,
         "longest_s": settings.longest_s,

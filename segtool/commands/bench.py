@@ -49,6 +49,7 @@ Exit code 1: a gate (--budget-ms, --ready-budget-ms, --against) said no."""
 def bench(ctx: click.Context, /, *, files: tuple[Path, ...], scenario: str, **flags: Any) -> None:  # noqa: ANN401
     """Measure each FILE.onnx from frame bytes to label bytes: what it takes, and whether it keeps a camera's pace."""
     from benchmarks.gates.asked import asked_gates, slowdown_gates
+    from benchmarks.gates.baseline import save_baseline
     from benchmarks.gates.slowdown import MAX_SLOWDOWN
     from benchmarks.suite import run_bench
     from segtool.bench_order import make_order
@@ -57,7 +58,11 @@ def bench(ctx: click.Context, /, *, files: tuple[Path, ...], scenario: str, **fl
     order = make_order(scenario, files, flags, given)
     limit = flags["max_slowdown"] if flags["max_slowdown"] is not None else MAX_SLOWDOWN
     _require_keepable(scenario, flags)
+    earlier = _require_readable(scenario, flags)
     record = run_bench(order)
+    if flags["ready_budget_ms"] is not None:
+        for result in record["results"]:
+            result["ready_budget_ms"] = flags["ready_budget_ms"]
     gates = asked_gates(record, budget_ms=flags["budget_ms"], ready_budget_ms=flags["ready_budget_ms"])
     against = _against(order, record, flags, limit)
     if against is not None:
@@ -65,8 +70,10 @@ def bench(ctx: click.Context, /, *, files: tuple[Path, ...], scenario: str, **fl
         record["notes"] += against.notes
     record["gates"] = gates
     _show(record, against, limit)  # first: a full disk must not lose what was measured
-    _write(record, order, flags)
+    _write(record, earlier, flags)
     _require_passed(gates)
+    if flags["save"] is not None:  # last: what a gate refused is no baseline
+        save_baseline(flags["save"], record, order.files)
 
 
 bench.sections = SECTIONS
@@ -76,7 +83,11 @@ def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
     """Refuses before anything is measured what could not be saved or compared afterwards."""
     from runtime.errors import UsageError
 
-    keeps = {"--save": ("single-stream", "camera"), "--against": ("single-stream", "camera")}
+    keeps = {
+        "--save": ("single-stream",),
+        "--against": ("single-stream",),
+        "--markdown": ("single-stream", "camera", "peers"),
+    }
     for flag, scenarios in keeps.items():
         if flags[flag.removeprefix("--")] is not None and scenario not in scenarios:
             raise UsageError(f"{flag}: a scenario of {' or '.join(scenarios)} was expected, got {scenario}; choose one")
@@ -84,6 +95,18 @@ def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
         raise UsageError("--with: a page was expected that the records go onto, got no --html; give it")
     if flags["against"] is None and (flags["max_slowdown"] is not None or flags["allow_different"]):
         raise UsageError("--max-slowdown and --allow-different: expected beside --against, got none; give a baseline")
+
+
+def _require_readable(scenario: str, flags: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Reads before anything is measured what is only needed afterwards; returns the earlier records."""
+    from benchmarks.gates.records import read_record
+    from benchmarks.page.markdown import require_block
+
+    if flags["markdown"] is not None:
+        require_block(flags["markdown"], scenario)
+    if flags["against"] is not None and flags["against"].suffix != ".onnx":
+        read_record(flags["against"])
+    return [read_record(path) for path in flags["earlier"]]
 
 
 def _against(order: "Order", record: Mapping[str, Any], flags: Mapping[str, Any], limit: float) -> "Against | None":
@@ -110,24 +133,20 @@ def _show(record: Mapping[str, Any], against: "Against | None", limit: float) ->
         say(f"note: {note}")
 
 
-def _write(record: dict[str, Any], order: "Order", flags: Mapping[str, Any]) -> None:
-    from benchmarks.gates.baseline import save_baseline
+def _write(record: dict[str, Any], earlier: list[dict[str, Any]], flags: Mapping[str, Any]) -> None:
     from trainer.json_file import write_json
 
     if flags["json_file"] is not None:
         write_json(flags["json_file"], record)
-    if flags["save"] is not None:
-        save_baseline(flags["save"], record, order.files)
     if flags["markdown"] is not None:
         from benchmarks.page.markdown import markdown_table, renew_file
 
         renew_file(flags["markdown"], record["scenario"], markdown_table([record]))
     if flags["html"] is not None:
-        from benchmarks.gates.records import read_record
         from benchmarks.page.page import page
         from runtime.files import write_whole
 
-        write_whole(flags["html"], page([record, *map(read_record, flags["earlier"])]).encode())
+        write_whole(flags["html"], page([record, *earlier]).encode())
 
 
 def _require_passed(gates: list[dict[str, Any]]) -> None:

@@ -172,6 +172,7 @@ def _draw(
     from segtool.console import say
 
     if not worst:
+        file.unlink(missing_ok=True)  # an earlier comparison's
         say("no frame lost anything: there is no picture to draw")
         return
     old, new = sides

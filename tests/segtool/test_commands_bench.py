@@ -159,6 +159,37 @@ def test_bench_against_another_machine_is_refused_unless_told(model_file, tmp_pa
     assert "two runs apart" in shown
 
 
+def test_bench_saves_no_baseline_that_a_gate_refused(model_file, tmp_path):
+    base = tmp_path / "base.json"
+    bench(model_file, tmp_path, "--frames", "20", "--budget-ms", "1000", "--save", str(base), code=1)
+    assert not base.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [(["--load", "cpu=1"], "load beside it"), (["--seed", "9"], "frames: uniform noise, seed 0")]
+)
+def test_bench_under_other_load_or_on_other_frames_is_not_compared(model_file, tmp_path, capsys, arguments, told):
+    base = tmp_path / "base.json"
+    bench(model_file, tmp_path, "--frames", "120", "--save", str(base))
+    assert run(["bench", str(model_file), "--frames", "120", "--against", str(base), *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--scenario", "cold-start", "--data", "absent"], 3),
+        (["--with", "absent.json", "--html", "page.html"], 3),
+        (["--markdown", "absent.md"], 3),
+        (["--against", "absent.json"], 3),
+    ],
+)
+def test_bench_finds_a_wrong_path_before_it_measures(model_file, monkeypatch, capsys, arguments, code):
+    monkeypatch.setattr("benchmarks.suite.SCENARIOS", {})  # whoever measures fails with a KeyError
+    assert run(["bench", str(model_file), *arguments]) == code
+    assert "absent" in capsys.readouterr().err
+
+
 def test_bench_against_the_old_file_itself(model_file, write_model, tmp_path):
     record = bench(
         model_file, tmp_path, "--frames", "20", "--against", str(write_model("old.onnx")), "--max-slowdown", "90%"

@@ -1,6 +1,7 @@
 """A progress bar for loops over frames: on stderr where that is a terminal, nothing at all otherwise."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -27,12 +28,13 @@ def track(items: Iterable[Item], description: str, total: float | None = None) -
 
 
 @contextmanager
-def progress(description: str, total: float) -> Iterator[Callable[[float], None]]:
+def progress(description: str, total: float, redraw_s: float = 1.0) -> Iterator[Callable[[float], None]]:
     """Shows a bar on stderr, when that is a terminal, that the block moves on itself.
 
     Args:
         description: what is being done, left of the bar.
         total: how many steps there are.
+        redraw_s: least time between two drawings, each of which takes milliseconds of the thread that advances.
 
     Yields:
         A function that is told how many more steps are done.
@@ -43,9 +45,15 @@ def progress(description: str, total: float) -> Iterator[Callable[[float], None]
     # no thread that redraws: it would take a core from what is measured
     with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task(description, total=total)
+        bar.refresh()
+        done, drawn_s = 0.0, time.monotonic()
 
         def advance(steps: float) -> None:
-            bar.advance(task, steps)
-            bar.refresh()
+            nonlocal done, drawn_s
+            done += steps
+            now_s = time.monotonic()
+            if now_s - drawn_s >= redraw_s:
+                bar.update(task, completed=done, refresh=True)
+                drawn_s = now_s
 
         yield advance

@@ -89,6 +89,11 @@ def make_record() -> Callable[..., dict]:
                 | machine,
                 "state": {"before": state, "after": state},
                 "results": [result],
+                "frames": {"from": "uniform noise, seed 0", "distinct": 32},
+                "time_utc": "2026-11-23T00:00:00+00:00",
+                "notes": [],
+                "growth": [],
+                "gates": [],
             }
         )
 

@@ -19,13 +19,20 @@ def camera(missed: int, ok: int) -> dict[str, object]:
 
 
 def test_asked_gates_without_a_question_are_none():
-    record = {"scenario": "single-stream", "files": FILES[:1], "results": [{"file": 0, "latency_ms": summary(9.0)}]}
+    record = {
+        "scenario": "single-stream",
+        "files": FILES[:1],
+        "results": [{"file": 0, "latency_ms": summary(9.0), "invalid_frames": 0}],
+    }
     assert asked_gates(record) == []
     assert asked_gates(record, ready_budget_ms=1.0) == []
 
 
 def test_asked_gates_of_single_stream_hold_each_files_p99_against_the_budget():
-    results = [{"file": 0, "latency_ms": summary(9.0)}, {"file": 1, "latency_ms": summary(11.0)}]
+    results = [
+        {"file": 0, "latency_ms": summary(9.0), "invalid_frames": 0},
+        {"file": 1, "latency_ms": summary(11.0), "invalid_frames": 0},
+    ]
     gates = asked_gates({"scenario": "single-stream", "files": FILES, "results": results}, budget_ms=10.0)
     assert [(gate["name"], gate["ok"]) for gate in gates] == [("budget: a.onnx", True), ("budget: b.onnx", False)]
 
@@ -51,3 +58,17 @@ def test_slowdown_gates_are_named_by_the_new_files():
     slow = Slowdown(how="stored", ratio=1.2, low=1.15, high=1.25, old_ms=1.0, new_ms=1.2, **counts)
     gates = slowdown_gates({"files": FILES}, [same, slow], 0.05)
     assert [(gate["name"], gate["ok"]) for gate in gates] == [("slowdown: a.onnx", True), ("slowdown: b.onnx", False)]
+
+
+def test_pace_gate_of_too_few_frames_is_not_proven():
+    few = camera(0, 1000)
+    few |= {"every": {"misses": 0, "frames": 999}, "newest": {"ok": 999, "frames": 999}}
+    gate = pace_gate(few)
+    assert (gate["ok"], gate["got"]) == (False, "not proven: 1000 frames are needed, 999 were measured")
+
+
+def test_asked_gates_of_calls_without_an_answer_are_not_passed():
+    result = {"file": 0, "latency_ms": summary(9.0), "invalid_frames": 3}
+    (gate,) = asked_gates({"scenario": "single-stream", "files": FILES[:1], "results": [result]}, budget_ms=10.0)
+    assert gate["ok"] is False
+    assert gate["got"].endswith("3 calls without a valid answer")

@@ -58,7 +58,14 @@ def test_measure_camera_of_a_slow_file_beside_a_load_does_not_hold_it():
     ],
 )
 def test_holds_allows_one_frame_in_a_thousand_in_each_pass(frames, misses, ok, held):
-    assert holds({"frames": frames, "misses": misses}, {"frames": frames, "ok": ok}) is held
+    every = {"frames": frames, "misses": misses, "invalid": 0}
+    assert holds(every, {"frames": frames, "ok": ok}) is held
+
+
+def test_holds_counts_answers_that_are_none_as_missed():
+    newest = {"frames": 1000, "ok": 1000}
+    assert holds({"frames": 1000, "misses": 0, "invalid": 1}, newest)
+    assert not holds({"frames": 1000, "misses": 0, "invalid": 2}, newest)
 
 
 def test_measure_camera_of_a_file_for_batches_is_refused():

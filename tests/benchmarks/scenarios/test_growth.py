@@ -57,7 +57,7 @@ def test_growth_is_told_apart_by_precision_and_threads_and_tells_its_range() -> 
 def test_growth_of_memory_leaves_out_what_is_the_same_at_each_size() -> None:
     (growth,) = growth_of([point(side, 1.0) for side in SIDES])
     assert growth["memory_per_activation"] == pytest.approx(2.5)
-    assert growth_rows(growth)[1] == ("memory", "2.50 times the largest activation")
+    assert growth_rows(growth)[1] == ("memory", "2.50 MB for each MB of the largest activation")
 
 
 def test_growth_without_memory_leaves_that_out() -> None:
