@@ -117,8 +117,10 @@ def _one_by_one(measure: Measure, steps: Callable[[Any], int]) -> Callable[[Orde
         for index, path in enumerate(files):
             with opened(order, path) as segmenter:
                 frames = make_frames(order, segmenter.spec, different_frames(order.settings))
-                redraw_s = 60.0 if order.scenario == "camera" else 1.0  # a drawing would make a frame late
-                with progress(f"{order.scenario} {path.name}", steps(order.settings), redraw_s) as advance:
+                quiet = order.scenario in ("camera", "soak")  # a drawing makes a frame late, and takes memory
+                with progress(
+                    f"{order.scenario} {path.name}", steps(order.settings), 60.0 if quiet else 1.0
+                ) as advance:
                     results.append({"file": index, **measure(order, segmenter, path, frames, advance)})
         return results
 
