@@ -83,7 +83,8 @@ def _soak(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
         file_line(file),
         chart,
         percentiles(f"Times in ms{BOUND}", [("over the whole run", result["latency_ms"])]),
-        intro=f"{count(result['frames'])} frames in {plain(result['duration_s'], 0)} s; memory grows by {told_slope}.",
+        intro=f"{count(result['frames'])} frames in {plain(result['duration_s'], 0)} s; memory slope {told_slope}, "
+        "with its standard error.",
     )
 
 

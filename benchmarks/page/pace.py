@@ -74,7 +74,7 @@ def _camera(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
         ("age of the newest", newest["age_ms"]),
     ]
     return part(
-        file_line(file),
+        f"{rate(result['rate_hz'])}: {file_line(file)}",
         _histogram(every["latency_ms"], deadline, f"Histogram of latency. {told}", "Each frame served in turn."),
         _timeline(every["timeline"], deadline, f"Latency over time. {told}"),
         percentiles(f"Times in ms{BOUND}", columns),

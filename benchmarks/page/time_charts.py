@@ -67,7 +67,7 @@ def timeline(
     """
     bottom, slowest, quickest = TOP_PX + PLOT_PX, max(times_ms), min(times_ms)
     log = slowest > _LOG_FROM * deadline_ms and quickest > 0
-    low, high = (quickest / 1.2, slowest * 1.2) if log else (0.0, max(slowest, deadline_ms) * 1.08)
+    low, high = (min(quickest, deadline_ms) / 1.2, slowest * 1.2) if log else (0.0, max(slowest, deadline_ms) * 1.08)
     up = Scale(low=low, high=high, start_px=bottom, end_px=TOP_PX, log=log)
     first, last = min(t_s), max(t_s)
     end_px = width_px - RIGHT_PX

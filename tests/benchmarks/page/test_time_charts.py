@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET  # reads only what these tests drew
 
 import pytest
@@ -81,6 +82,13 @@ def test_timeline_frame_on_the_deadline_is_on_time() -> None:
 def test_timeline_stall_turns_the_axis_logarithmic_and_says_so() -> None:
     drawn = timeline([0, 1], [10, 4000], deadline_ms=33.3, title="latency in ms", width_px=WIDTH_PX, told="")
     assert "latency in ms, logarithmic" in drawn
+
+
+def test_timeline_deadline_that_all_missed_lies_below_them() -> None:
+    drawn = timeline([0, 1], [40, 500], deadline_ms=2.5, title="", width_px=WIDTH_PX, told="")
+    tops = [float(top) for top in re.findall(r"V([\d.]+)", parts(drawn, "miss-stem")[0].get("d"))]
+    line, bottom = number(parts(drawn, "deadline")[0], "y1"), number(parts(drawn, "axis")[0], "y1")
+    assert max(tops) < line < bottom
 
 
 def test_timeline_single_frame_is_drawn() -> None:

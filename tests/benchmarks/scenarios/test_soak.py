@@ -1,7 +1,9 @@
-"""Planted leaks: real ones in this process, and made-up readings of memory."""
+"""Planted leaks: real ones in a process of their own, and made-up readings of memory."""
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,25 +35,45 @@ def measured(memory, **changes):
     return measure_soak(segmenter, FRAMES, SoakSettings(**{"frames": 10_000} | changes), read_bytes=memory)
 
 
+LEAK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from known_times import FRAMES, KnownTimes
+from benchmarks.scenarios.soak import SoakSettings, measure_soak
+
+kept = []
+
+def act(index):
+    if index % 1000 == 999:
+        kept.append(bytearray(b"x" * int(sys.argv[2])))
+
+result = measure_soak(KnownTimes([], act=act), FRAMES, SoakSettings(frames=60_000))
+print(result["slope_kb_per_1000"], result["error_kb_per_1000"])
+"""
+
+
+def slope_of_a_real_run(leaked_bytes: int) -> tuple[float, float]:
+    """In a process of its own: the heap of the tests' has holes enough to hold a small leak for long."""
+    here = Path(__file__).parent
+    arguments = [sys.executable, "-c", LEAK, str(here), str(leaked_bytes)]
+    done = subprocess.run(arguments, cwd=here.parents[2], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    slope, error = map(float, done.stdout.split())
+    return slope, error
+
+
 @LINUX
 def test_measure_soak_finds_a_real_leak_of_4_kb_in_1000_frames():
-    kept = []
-
-    def leak(index):
-        if index % 1000 == 999:
-            kept.append(bytearray(b"x" * 4096))
-
-    result = measure_soak(KnownTimes([], act=leak), FRAMES, SoakSettings(frames=60_000))
-    slope, error = result["slope_kb_per_1000"], result["error_kb_per_1000"]
+    slope, error = slope_of_a_real_run(4096)
     assert slope == pytest.approx(4.1, abs=1.0)
     assert slope > SURE * error
 
 
 @LINUX
 def test_measure_soak_of_a_real_run_that_keeps_nothing_finds_none():
-    result = measure_soak(KnownTimes([]), FRAMES, SoakSettings(frames=60_000))
-    assert not result["slope_kb_per_1000"] > SURE * result["error_kb_per_1000"]
-    assert abs(result["slope_kb_per_1000"]) < 0.5
+    slope, error = slope_of_a_real_run(0)
+    assert not slope > SURE * error
+    assert abs(slope) < 0.5
 
 
 def test_measure_soak_of_10_000_frames_finds_4_kb_in_1000():
