@@ -43,7 +43,7 @@ class Order:
         scenario: a key of `suite.SCENARIOS`.
         settings: of that scenario.
         files: model files; a result names one by its place.
-        provider: as for Segmenter.
+        providers: as for Segmenter; a sweep measures on each, all others on the only one.
         threads: of the CPU provider; a sweep measures each number, all others the only one.
         data: a data set for frames and accuracy; None for noise, and no accuracy.
         split: of the data set.
@@ -55,13 +55,18 @@ class Order:
     scenario: str
     settings: Settings
     files: tuple[Path, ...]
-    provider: str = "auto"
+    providers: tuple[str, ...] = ("auto",)
     threads: tuple[int, ...]
     data: Path | None = None
     split: str = "val"
     seed: int = 0
     run: Path | None = None
     sizes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def provider(self) -> str:
+        """The only one, or the first of a sweep."""
+        return self.providers[0]
 
     @property
     def options(self) -> EngineOptions:

@@ -146,8 +146,9 @@ def _cold_start(order: Order, files: Sequence[Path]) -> list[Result]:
 def _sweep(order: Order, files: Sequence[Path]) -> list[Result]:
     settings = _of(SweepSettings, order)
     points = [
-        SweepPoint(file=index, path=path, threads=threads, provider=order.provider)
+        SweepPoint(file=index, path=path, threads=threads, provider=provider)
         for index, path in enumerate(files)
+        for provider in order.providers
         for threads in order.threads
     ]
     with progress("sweep", len(points) * settings.rounds) as advance:

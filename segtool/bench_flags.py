@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from segtool.sections import percent, size_list, whole_list
+from segtool.sections import name_list, percent, size_list, whole_list
 
 FILE = click.Path(path_type=Path)
 
@@ -26,7 +26,12 @@ FRAMES = [
 ]
 ENGINE = [
     click.Option(
-        ["--provider"], default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails."
+        ["--provider", "providers"],
+        default="auto",
+        show_default=True,
+        callback=name_list,
+        metavar="NAME[,NAME]",
+        help="auto, cpu, cuda, ...: one named runs or fails; a sweep takes several.",
     ),
     click.Option(
         ["--threads"],
@@ -82,13 +87,13 @@ SECTIONS = {
 
 # what a scenario has no use for is refused: a flag that does nothing would be believed
 READ_BY: Mapping[str, tuple[str, ...]] = {
-    "single-stream": ("frames", "warmup", "min_duration_s", "budget_ms", "load"),
-    "camera": ("frames", "warmup", "rate", "budget_ms", "cameras", "load"),
-    "offline": ("frames", "warmup", "repeats"),
+    "single-stream": ("seed", "frames", "warmup", "min_duration_s", "budget_ms", "load"),
+    "camera": ("seed", "frames", "warmup", "rate", "budget_ms", "cameras", "load"),
+    "offline": ("seed", "frames", "warmup", "repeats"),
     "cold-start": ("repeats", "ready_budget_ms"),
-    "soak": ("frames", "warmup", "min_duration_s"),
+    "soak": ("seed", "frames", "warmup", "min_duration_s"),
     "sweep": ("frames", "warmup", "repeats", "run", "sizes"),
-    "stages": ("frames", "warmup"),
-    "peers": ("frames", "warmup", "repeats", "run", "peers"),
+    "stages": ("seed", "frames", "warmup"),
+    "peers": ("seed", "frames", "warmup", "repeats", "run", "peers"),
 }
 SPECIAL = frozenset(name for names in READ_BY.values() for name in names)

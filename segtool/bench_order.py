@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, Callable[..., Settings]] = {
     "peers": PeerSettings,
 }
 FIELDS = {"rate": "rate_hz", "peers": "names"}  # where a setting has another name than its flag
-NO_SETTING = frozenset({"run", "sizes", "ready_budget_ms"})  # the order's, or a gate's
+NO_SETTING = frozenset({"seed", "run", "sizes", "ready_budget_ms"})  # the order's, or a gate's
 
 
 def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any], given: Collection[str]) -> Order:
@@ -43,8 +43,8 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
         given: names of those that were written on the command line.
 
     Raises:
-        UsageError: a flag that the scenario has no use for, several numbers of threads outside a sweep, or a setting
-            out of range.
+        UsageError: a flag that the scenario has no use for, several providers or numbers of threads outside a sweep,
+            or a setting out of range.
     """
     unread = [name for name in given if name in SPECIAL and name not in READ_BY[scenario]]
     if unread:
@@ -52,13 +52,16 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
         users = ", ".join(name for name, read in READ_BY.items() if unread[0] in read)
         raise UsageError(f"{flag}: one of {users} was expected, which read it, got {scenario}; leave it out")
     threads = flags["threads"] or (usable_cores() or 1,)
-    if len(threads) > 1 and scenario != "sweep":
-        raise UsageError(f"--threads: one number was expected for {scenario}, got {len(threads)}; or use a sweep")
+    for flag, values in (("--threads", threads), ("--provider", flags["providers"])):
+        if len(values) > 1 and scenario != "sweep":
+            raise UsageError(f"{flag}: one was expected for {scenario}, got {len(values)}; or use a sweep")
+    if "split" in given and flags["data"] is None:
+        raise UsageError("--split: a data set was expected that it is a part of, got no --data; give it")
     return Order(
         scenario=scenario,
         settings=_settings(scenario, flags, given, threads[0]),
         files=files,
-        provider=flags["provider"],
+        providers=flags["providers"],
         threads=threads,
         data=flags["data"],
         split=flags["split"],
@@ -85,5 +88,5 @@ def _settings(scenario: str, flags: Mapping[str, Any], given: Collection[str], t
         if "frames" in asked:
             asked["calls_per_round"] = -(-asked.pop("frames") // asked.get("rounds", PeerSettings.rounds))
     if scenario == "cold-start":
-        asked |= {"provider": flags["provider"], "options": EngineOptions(threads=threads)}
+        asked |= {"provider": flags["providers"][0], "options": EngineOptions(threads=threads)}
     return SETTINGS[scenario](**asked)

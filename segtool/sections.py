@@ -96,10 +96,20 @@ def whole_list(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if value is None:
         return None
     parts = [part.strip() for part in value.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        message = f"expected whole numbers from 1 with commas between them, such as 1,2, got {value!r}"
+    numbers = tuple(int(part) for part in parts if part.isdecimal())
+    if len(numbers) < len(parts) or 0 in numbers or len(set(numbers)) < len(numbers):
+        message = f"expected whole numbers from 1 with commas between them, each once, such as 1,2, got {value!r}"
         raise click.BadParameter(message, ctx=ctx, param=param)
-    return tuple(int(part) for part in parts)
+    return numbers
+
+
+def name_list(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Reads an option's text as names with commas between them, each once."""
+    names = tuple(part.strip() for part in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        message = f"expected names with commas between them, each once, got {value!r}"
+        raise click.BadParameter(message, ctx=ctx, param=param)
+    return names
 
 
 def size_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...] | None:

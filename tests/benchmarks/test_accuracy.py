@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import evaluate_file, score_rows, tally_record
+from benchmarks.accuracy import accuracy_record, evaluate_file, score_rows, tally_record
 from runtime.camera import CameraSpec
 from runtime.errors import DataError, SpecError
 from trainer.data.dataset import Frame
@@ -127,3 +127,21 @@ def test_evaluate_file_of_a_damaged_frame_says_so(segmenter):
     dataset.read = read
     with pytest.raises(DataError, match=r"val/1\.jpg is cut short"):
         evaluate_file(segmenter, dataset)
+
+
+def test_accuracy_record_names_the_worst_class_that_is_there(segmenter):
+    frames = [([[0, 0], [1, 1]], [[0, 0], [1, 0]])]  # road 2 of 3, sky 1 of 2, no car
+    record = accuracy_record(evaluate_file(segmenter, dataset_of(frames)), CLASSES, "three", "val")
+    assert record == {
+        "data": "three",
+        "split": "val",
+        "frames": 1,
+        "mean_iou": pytest.approx((2 / 3 + 1 / 2) / 2),
+        "worst_class": {"name": "sky", "iou": pytest.approx(1 / 2)},
+    }
+
+
+def test_accuracy_record_of_a_split_without_labels_is_refused(segmenter):
+    tally = evaluate_file(segmenter, dataset_of([([[0, 0], [1, 1]], [[255, 255], [255, 255]])]))
+    with pytest.raises(DataError, match=r"three: .*'val' has none in 1 frames"):
+        accuracy_record(tally, CLASSES, "three", "val")

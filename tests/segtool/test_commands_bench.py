@@ -12,6 +12,7 @@ from segtool.bench_flags import READ_BY, SPECIAL
 VALUES = {"rate": "10", "budget_ms": "5", "cameras": "2", "load": "cpu=1", "frames": "9", "warmup": "1"} | {
     "min_duration_s": "0.1",
     "repeats": "2",
+    "seed": "3",
     "ready_budget_ms": "9",
     "run": "runs/a",
     "sizes": "8x8",
@@ -98,6 +99,14 @@ def test_bench_runs_every_scenario_and_draws_its_page(model_file, tmp_path, caps
     assert "Does it hold the camera" in page.read_text()
     assert model_file.name in page.read_text()
     assert scenario in capsys.readouterr().out
+
+
+def test_bench_sweeps_over_providers(model_file, tmp_path):
+    record = bench(
+        model_file, tmp_path, "--scenario", "sweep", "--provider", "cpu,auto", "--frames", "12", "--repeats", "1"
+    )
+    assert [result["file"] for result in record["results"]] == [0, 0]
+    assert [result["provider"] for result in record["results"]] == ["cpu", "cpu"]  # what auto took, where no GPU is
 
 
 def test_bench_of_several_files_has_a_result_of_each(model_file, write_model, tmp_path, capsys):
@@ -230,6 +239,10 @@ def test_bench_refuses_a_flag_that_the_scenario_does_not_read(model_file, capsys
         (["--max-slowdown", "5%"], "--max-slowdown"),
         (["--with", "b.json"], "--with"),
         (["--threads", "1,2"], "--threads"),
+        (["--scenario", "sweep", "--threads", "1,1"], "each once"),
+        (["--provider", "cpu,auto"], "--provider"),
+        (["--scenario", "sweep", "--provider", "cpu,cpu"], "each once"),
+        (["--split", "train"], "--data"),
         (["--scenario", "camera", "--load", "cpu=many"], "cpu=many"),
         (["--scenario", "peers", "--peers", "abacus"], "abacus"),
         (["--scenario", "sweep", "--sizes", "8x8"], "--run"),
