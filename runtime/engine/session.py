@@ -146,6 +146,10 @@ def _open(data: bytes, options: Any, provider: str, settings: dict[str, str]) ->
     # After some failures ONNX Runtime prints to stdout and goes on with a session on another provider, or tries to:
     # enable_fallback=0 stops the constructor from that, disable_fallback() stops run(). Where the constructor does not
     # know it yet (1.20), the options and our caller refuse that session, and its print is held back.
+    if provider == "CPUExecutionProvider":
+        # A pattern of the first run's memory is allocated beside that first run's own, which is kept: `unet-fast` fp32
+        # at 1024x1024 then took 279 MB instead of 160, and was no faster (docs/experiments.md, 2026-11-23).
+        options.enable_mem_pattern = False
     with contextlib.nullcontext() if _CAN_FORBID_FALLBACK else _stdout_held_back():
         session = onnxruntime.InferenceSession(data, options, providers=[(provider, settings)], enable_fallback=0)
     session.disable_fallback()

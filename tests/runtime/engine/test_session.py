@@ -31,6 +31,12 @@ def test_session_options_hold_threads_and_the_strict_switch() -> None:
     assert engine.session_options(EngineOptions(), only_named_provider=False).intra_op_num_threads == 0
 
 
+def test_new_session_on_cpu_keeps_no_second_copy_of_a_runs_memory(tiny_model_bytes: bytes) -> None:
+    options = engine.session_options(EngineOptions(threads=1), only_named_provider=False)
+    session = engine.new_session(tiny_model_bytes, options, "CPUExecutionProvider")
+    assert session.get_session_options().enable_mem_pattern is False
+
+
 def test_quiet_swallows_prints_and_gives_stdout_back(capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
     with engine.quiet():
