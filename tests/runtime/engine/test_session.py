@@ -179,6 +179,6 @@ def test_new_session_without_a_stream_is_the_engines_failure_to_tell(opened, mon
     ],
 )
 def test_new_session_elsewhere_has_no_stream(opened, provider, options, expected) -> None:
-    session = engine.new_session(b"", None, provider, options, {"more": "1"})
+    session = engine.new_session(b"", onnxruntime.SessionOptions(), provider, options, {"more": "1"})
     assert opened == [expected]
     assert not hasattr(session, "segtool_cuda")
