@@ -63,7 +63,7 @@ def accuracy_section(files: Sequence[tuple[Mapping[str, Any], float | None]]) ->
     rows = [_accuracy_row(letter(index), file, time) for index, (file, time) in enumerate(order)]
     head = ["", "file", "size", "precision", "p50, ms", "mean IoU", "worst class", "IoU of it"]
     data = sorted({_counted(file["accuracy"]) for file, _ in files})
-    return section("Accuracy against latency", chart, table(f"IoU on {'; '.join(data)}", head, rows, words=4))
+    return section("Accuracy against latency", chart, table(f"IoU on {'; '.join(data)}", head, rows, words=range(4)))
 
 
 def _peers(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
@@ -80,14 +80,14 @@ def _peers(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
     if rows:
         draw = partial(intervals, rows, title="time over segtool's, logarithmic", told=told)
         chart = figure(draw, "Right of the dashed line: slower than segtool. The bar is the bootstrap interval.")
-    measured = [["segtool", "", "", _threads(file["threads"]), plain(ours), "1", ""]]
+    measured = [["segtool", plain(ours), "1", "", _threads(file["threads"]), "", ""]]
     measured += [_peer_row(peer) for peer in peers]
-    head = ["engine", "version", "note", "threads", "p50, ms", "ratio", "same labels"]
+    head = ["engine", "p50, ms", "ratio", "same labels", "threads", "version", "note"]
     left_out = "; ".join(f"{absent['name']}: {absent['why']}" for absent in result["left_out"])
     return part(
         file_line(file),
         chart,
-        table(f"Engines side by side, {count(result['rounds'])} rounds", head, measured, words=3),
+        table(f"Engines side by side, {count(result['rounds'])} rounds", head, measured, words=(0, 5, 6)),
         element("p", {"class": "kicker"}, f"Not measured: {left_out}.") if left_out else Markup(""),
     )
 
@@ -96,12 +96,12 @@ def _peer_row(peer: Mapping[str, Any]) -> list[str]:
     agreement = peer["label_agreement"]
     return [
         peer["name"],
-        str(peer["version"] or ""),
-        str(peer["note"] or ""),
-        _threads(peer["threads"]),
         plain(peer["latency_ms"]["percentiles"].get("p50")),
         f"{peer['ratio']['median']:.2f}",
         "-" if agreement is None else f"{100 * agreement:.3f} %",
+        _threads(peer["threads"]),
+        str(peer["version"] or ""),
+        str(peer["note"] or ""),
     ]
 
 
@@ -146,7 +146,7 @@ def _points(results: Results) -> Markup:
         "peak memory, MB",
         "largest activation, MB",
     ]
-    return table("Every point", head, rows, words=3)
+    return table("Every point", head, rows, words=range(3))
 
 
 def _accuracy_row(key: str, file: Mapping[str, Any], time: float | None) -> list[str]:

@@ -37,7 +37,7 @@ def soak_section(results: Results) -> Markup:
 def _stages(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
     parts = list(result["parts_ms"].items())
     nodes = [[node["name"], node["op"], plain(node["ms"], 3), per_cent(node["share"])] for node in result["nodes"]]
-    longest = table("Nodes that take longest", ["node", "operator", "ms", "of the graph"], nodes, words=2)
+    longest = table("Nodes that take longest", ["node", "operator", "ms", "of the graph"], nodes, words=range(2))
     return part(
         file_line(file),
         _parts(parts, None, f"Parts of a frame of {ms(result['segment_ms'])}"),
@@ -66,7 +66,7 @@ def _parts(parts: Sequence[tuple[str, float]], limit_ms: float | None, caption: 
     draw = partial(stacked_bar, shown, limit_ms=limit_ms, limit_name="to be ready within", told=told)
     rows = [[_key(index), name, plain(part), per_cent(part / total)] for index, (name, part) in enumerate(parts)]
     return joined(
-        figure(draw, f"{caption}, in their order."), table(caption, ["", "part", "ms", "share"], rows, words=2)
+        figure(draw, f"{caption}, in their order."), table(caption, ["", "part", "ms", "share"], rows, words=range(2))
     )
 
 

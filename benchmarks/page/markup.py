@@ -1,6 +1,6 @@
 """HTML and SVG as strings that cannot be got wrong by a name in a record: what is not `Markup` is escaped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
 VOID = frozenset({"meta", "br", "rect", "line", "circle", "path", "polyline", "polygon"})
@@ -31,18 +31,18 @@ def joined(*children: str) -> Markup:
     return Markup("".join(child if isinstance(child, Markup) else escape(child) for child in children))
 
 
-def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> Markup:
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Collection[int] = (0,)) -> Markup:
     """Returns a table in a box that scrolls by itself where it is wider than the page.
 
     Args:
         caption: what it shows.
         head: a name for each column.
         rows: of cells; the first cell of each names its row.
-        words: so many columns from the left hold words, the others numbers, set flush right.
+        words: places of the columns that hold words; the others hold numbers, set flush right.
     """
 
     def kind(column: int) -> dict[str, object]:
-        return {} if column < words else {"class": "number"}
+        return {} if column in words else {"class": "number"}
 
     names = [element("th", {"scope": "col", **kind(column)}, name) for column, name in enumerate(head)]
     body = [

@@ -15,7 +15,9 @@ def gates_section(records: Sequence[Record]) -> Markup:
     """Returns what was asked of the figures, and whether they hold; what does not comes first."""
     gates = sorted((gate for record in records for gate in record["gates"]), key=lambda gate: gate["ok"])
     rows = [[_verdict(gate["ok"]), gate["name"], gate["limit"], gate["got"]] for gate in gates]
-    return section("Gates", table("What was asked, and what was found", ["", "gate", "limit", "found"], rows, words=4))
+    return section(
+        "Gates", table("What was asked, and what was found", ["", "gate", "limit", "found"], rows, words=range(4))
+    )
 
 
 def files_section(files: Sequence[Mapping[str, Any]]) -> Markup:
