@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class Order:
         split: of the data set.
         seed: of the noise, or of the choice of frames.
         run: of a sweep, the training folder that `sizes` are exported from; of peers, where the files come from.
+        engine: its other options; the number of threads is `threads`.
         sizes: of a sweep: height and width, pixels, of files that are made for it alone.
     """
 
@@ -62,6 +63,7 @@ class Order:
     seed: int = 0
     run: Path | None = None
     sizes: tuple[tuple[int, int], ...] = ()
+    engine: EngineOptions = EngineOptions()  # noqa: RUF009  # frozen
 
     @property
     def provider(self) -> str:
@@ -71,7 +73,7 @@ class Order:
     @property
     def options(self) -> EngineOptions:
         """Of the engine."""
-        return EngineOptions(threads=self.threads[0])
+        return replace(self.engine, threads=self.threads[0])
 
 
 @contextmanager

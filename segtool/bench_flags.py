@@ -33,6 +33,7 @@ ENGINE = [
         metavar="NAME[,NAME]",
         help="auto, cpu, cuda, ...: one named runs or fails; a sweep takes several.",
     ),
+    click.Option(["--cache"], metavar="FOLDER", type=FILE, help="For --provider tensorrt: of `segtool build`."),
     click.Option(
         ["--threads"],
         callback=whole_list,
@@ -87,13 +88,13 @@ SECTIONS = {
 
 # what a scenario has no use for is refused: a flag that does nothing would be believed
 READ_BY: Mapping[str, tuple[str, ...]] = {
-    "single-stream": ("seed", "frames", "warmup", "min_duration_s", "budget_ms", "load"),
-    "camera": ("seed", "frames", "warmup", "rate", "budget_ms", "cameras", "load"),
-    "offline": ("seed", "frames", "warmup", "repeats"),
-    "cold-start": ("repeats", "ready_budget_ms"),
-    "soak": ("seed", "frames", "warmup", "min_duration_s"),
-    "sweep": ("frames", "warmup", "repeats", "run", "sizes"),
-    "stages": ("seed", "frames", "warmup"),
+    "single-stream": ("cache", "seed", "frames", "warmup", "min_duration_s", "budget_ms", "load"),
+    "camera": ("cache", "seed", "frames", "warmup", "rate", "budget_ms", "cameras", "load"),
+    "offline": ("cache", "seed", "frames", "warmup", "repeats"),
+    "cold-start": ("cache", "repeats", "ready_budget_ms"),
+    "soak": ("cache", "seed", "frames", "warmup", "min_duration_s"),
+    "sweep": ("cache", "frames", "warmup", "repeats", "run", "sizes"),
+    "stages": ("cache", "seed", "frames", "warmup"),
     "peers": ("seed", "frames", "warmup", "repeats", "run", "peers"),
 }
 SPECIAL = frozenset(name for names in READ_BY.values() for name in names)

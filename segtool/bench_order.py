@@ -1,6 +1,7 @@
 """From the flags of `segtool bench` to an order: each scenario's settings out of those flags that it reads."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.scenarios.sweep import SweepSettings
 from runtime.errors import UsageError
 from runtime.options import EngineOptions
 from segtool.bench_flags import READ_BY, SPECIAL
+from segtool.engine_flags import engine_options
 
 SETTINGS: Mapping[str, Callable[..., Settings]] = {
     "single-stream": SingleStreamSettings,
@@ -30,7 +32,7 @@ SETTINGS: Mapping[str, Callable[..., Settings]] = {
     "peers": PeerSettings,
 }
 FIELDS = {"rate": "rate_hz", "peers": "names"}  # where a setting has another name than its flag
-NO_SETTING = frozenset({"seed", "run", "sizes", "ready_budget_ms"})  # the order's, or a gate's
+NO_SETTING = frozenset({"seed", "cache", "run", "sizes", "ready_budget_ms"})  # the order's, or a gate's
 
 
 def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any], given: Collection[str]) -> Order:
@@ -57,9 +59,12 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
             raise UsageError(f"{flag}: one was expected for {scenario}, got {len(values)}; or use a sweep")
     if "split" in given and flags["data"] is None:
         raise UsageError("--split: a data set was expected that it is a part of, got no --data; give it")
+    cached = "tensorrt" if "tensorrt" in flags["providers"] else flags["providers"][0]
+    engine = engine_options(cached, flags["cache"])
     return Order(
         scenario=scenario,
-        settings=_settings(scenario, flags, given, threads[0]),
+        settings=_settings(scenario, flags, given, replace(engine, threads=threads[0])),
+        engine=engine,
         files=files,
         providers=flags["providers"],
         threads=threads,
@@ -71,7 +76,7 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
     )
 
 
-def _settings(scenario: str, flags: Mapping[str, Any], given: Collection[str], threads: int) -> Settings:
+def _settings(scenario: str, flags: Mapping[str, Any], given: Collection[str], engine: EngineOptions) -> Settings:
     asked: dict[str, Any] = {
         FIELDS.get(name, name): flags[name] for name in READ_BY[scenario] if name in given and name not in NO_SETTING
     }
@@ -84,9 +89,11 @@ def _settings(scenario: str, flags: Mapping[str, Any], given: Collection[str], t
     if "names" in asked:
         asked["names"] = tuple(name.strip() for name in asked["names"].split(","))
     if scenario == "peers":
-        asked |= {"threads": threads, "seed": flags["seed"]}
+        asked |= {"threads": engine.threads, "seed": flags["seed"]}
         if "frames" in asked:
             asked["calls_per_round"] = -(-asked.pop("frames") // asked.get("rounds", PeerSettings.rounds))
     if scenario == "cold-start":
-        asked |= {"provider": flags["providers"][0], "options": EngineOptions(threads=threads)}
+        asked |= {"provider": flags["providers"][0], "options": engine}
+    if scenario == "sweep":
+        asked["options"] = engine
     return SETTINGS[scenario](**asked)

@@ -38,13 +38,13 @@ class Answer:
 class Candidate:
     """A finished file, opened on a provider; a context manager."""
 
-    def __init__(self, data: bytes, provider: str = "cpu", *, threads: int | None = None) -> None:
+    def __init__(self, data: bytes, provider: str = "cpu", options: EngineOptions | None = None) -> None:
         """Opens it.
 
         Args:
             data: of the file, sealed.
             provider: a name of runtime/engine/providers.py, or "auto".
-            threads: CPU threads for one operator; None leaves it to ONNX Runtime.
+            options: of its engine; None for the usual ones.
 
         Raises:
             ModelFileError: not a sound file.
@@ -53,7 +53,6 @@ class Candidate:
         with tempfile.TemporaryDirectory(prefix="segtool-proof-") as folder:
             path = Path(folder) / "candidate.onnx"
             write_whole(path, data)
-            options = EngineOptions(threads=threads)
             self._segmenter = Segmenter(path, provider, options=options, warmup_frames=0, self_test=False)
 
     @property

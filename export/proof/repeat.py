@@ -12,6 +12,7 @@ from export.proof.picture import ComparedFrame, WorstFrames
 from export.proof.verdict import judge
 from runtime.errors import UsageError
 from runtime.model_file import ModelFile
+from runtime.options import EngineOptions
 from trainer.data.dataset import spread_evenly
 from trainer.data.progress import track
 
@@ -26,6 +27,7 @@ def repeat_proof(
     frames: int | None = None,
     gates: Gates | None = None,
     provider: str = "auto",
+    options: EngineOptions | None = None,
 ) -> Parity:
     """Runs the file over a pack's frames and judges as the export did: labels, and each class.
 
@@ -36,6 +38,7 @@ def repeat_proof(
         frames: of the pack, spread evenly over it, 1 or more; None for all.
         gates: to apply; None for those of the file's precision.
         provider: that runs the file.
+        options: of its engine; None for the usual ones.
 
     Raises:
         DataError: the pack was made for another door, or is damaged.
@@ -49,7 +52,7 @@ def repeat_proof(
     gates = GATES[spec.precision] if gates is None else gates
     comparison = Comparison(class_count=len(spec.classes), near_tie=gates.near_tie)
     chosen = spread_evenly(len(pack), len(pack) if frames is None else frames)
-    with Candidate(file.data, provider) as candidate:
+    with Candidate(file.data, provider, options) as candidate:
         for group in groups(track(chosen, "parity", len(chosen)), spec.batch):
             expected = [pack.read(index) for index in group]
             for wanted, got in zip(expected, candidate.answer([frame.image for frame in expected]), strict=True):

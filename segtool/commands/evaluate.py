@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
 from segtool.sections import number_list
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from benchmarks.sized_frames import Predict
+    from runtime.options import EngineOptions
     from trainer.data.dataset import Dataset
     from trainer.data.label_space import LabelSpace
     from trainer.tally import Tally
@@ -39,6 +41,7 @@ Scored = tuple["Tally", "LabelSpace", dict[str, object]]  # counts, classes, wha
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="Which of DATA's splits.")
 @click.option("--provider", help="For a FILE.onnx: auto, cpu, cuda, ...  [default: auto]")
+@CACHE
 @click.option("--flip", is_flag=True, help="For a RUN: average with the mirrored frame; says what it costs.")
 @click.option("--scales", callback=number_list, metavar="S,S,...", help="For a RUN: average over these sizes as well.")
 @click.option(
@@ -64,6 +67,7 @@ def evaluate(
     data: Path,
     split: str,
     provider: str | None,
+    cache: Path | None,
     flip: bool,
     scales: tuple[float, ...] | None,
     robustness: bool,
@@ -79,8 +83,9 @@ def evaluate(
     views = flip or scales is not None
     extras = tuple(name for name, asked in {"robustness": robustness, "by_size": by_size}.items() if asked)
     _require_sense(subject, provider, confusion, views=views, extras=extras)
+    options = engine_options(provider, cache)
     if not subject.is_dir():
-        tally, space, facts = _score_file(subject, data, split, provider or "auto", extras)
+        tally, space, facts = _score_file(subject, data, split, provider or "auto", options, extras)
     elif views:
         tally, space, facts = _score_views(subject, data, split, flip=flip, scales=scales or (1.0,))
     else:
@@ -183,7 +188,9 @@ def _score_views(run: Path, data: Path, split: str, *, flip: bool, scales: tuple
     return done.averaged, dataset.label_space, facts
 
 
-def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple[str, ...]) -> Scored:
+def _score_file(
+    file: Path, data: Path, split: str, provider: str, options: "EngineOptions", extras: tuple[str, ...]
+) -> Scored:
     from benchmarks.accuracy import evaluate_file
     from benchmarks.labelling import picture_size
     from benchmarks.model_facts import model_facts
@@ -193,7 +200,7 @@ def _score_file(file: Path, data: Path, split: str, provider: str, extras: tuple
     from trainer.data.camera_frames import as_camera_frame
     from trainer.data.dataset import open_dataset
 
-    with Segmenter(file, provider) as segmenter:
+    with Segmenter(file, provider, options=options) as segmenter:
         spec = segmenter.spec
         if extras and spec.batch > 1:
             raise UsageError(

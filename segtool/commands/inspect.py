@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+
 if TYPE_CHECKING:
     from runtime.engine.placement import Placement
     from runtime.model_file import ModelFile
     from runtime.onnx_file import OnnxStructure, TensorInfo
+    from runtime.options import EngineOptions
     from runtime.spec import ModelSpec
 
 # TensorProto.DataType of the ONNX specification (onnx.proto), as far as a segtool file uses it
@@ -30,19 +33,17 @@ Examples:
 @click.option(
     "--provider", help="Also open the file there (cuda, cpu ...), and show what runs where: whole, or not at all."
 )
-@click.option("--cache", metavar="FOLDER", type=click.Path(path_type=Path), help="Of engines, for --provider tensorrt.")
+@CACHE
 def inspect(file: Path, nodes: bool, provider: str | None, cache: Path | None) -> None:
     """Check FILE.onnx and show its spec, seal, inputs and outputs, nodes, bytes and proof.
 
     A file that is altered, truncated or not ours ends with exit code 4.
     """
-    from runtime.errors import UsageError
     from runtime.model_file import load_model_file
     from runtime.seal import check_seal
     from segtool.console import show_table
 
-    if cache is not None and provider is None:
-        raise UsageError(f"--cache {cache}: expected --provider tensorrt with it, got no provider; name it")
+    options = engine_options(provider, cache)
     model = load_model_file(file)
     seal, spec = check_seal(model.data, str(file)), model.spec
     show_table(f"{file}", ("", ""), [*_file_rows(model, seal), *_spec_rows(spec), *_golden_rows(model)])
@@ -56,15 +57,14 @@ def inspect(file: Path, nodes: bool, provider: str | None, cache: Path | None) -
     if nodes:
         show_table("every node", ("op", "name", "takes", "gives"), _node_rows(model.structure))
     if provider is not None:
-        placement = _placement(file, provider, cache)
+        placement = _placement(file, provider, options)
         show_table(f"placement on {placement.provider}", ("", ""), _placement_rows(placement))
 
 
-def _placement(file: Path, provider: str, cache: Path | None) -> "Placement":
-    from runtime.options import EngineOptions
+def _placement(file: Path, provider: str, options: "EngineOptions") -> "Placement":
     from runtime.segmenter import Segmenter
 
-    with Segmenter(file, provider, options=EngineOptions(engine_cache=cache)) as segmenter:
+    with Segmenter(file, provider, options=options) as segmenter:
         return segmenter.placement()
 
 

@@ -1,12 +1,14 @@
 """`segtool parity`: does this file answer as the network that was trained? Against the run, or without torch a pack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+from segtool.parity_arguments import require_own_places, require_sense
 from segtool.proof_tables import show_proof
 from segtool.sections import gate_values
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from export.proof.parity import Parity
     from export.proof.picture import WorstFrames
     from runtime.model_file import ModelFile
+    from runtime.options import EngineOptions
 
 PICTURED_FRAMES = 4
 DEFAULT_FRAMES = 200  # with --run
@@ -49,6 +52,7 @@ class _Found:
 @click.option("--data", metavar="DATA", type=click.Path(path_type=Path), help="With --run.  [default: the run's own]")
 @click.option("--pack", metavar="PACK.zip", type=click.Path(path_type=Path), help="Of `segtool pack`; needs no torch.")
 @click.option("--provider", default="auto", show_default=True, help="ONNX Runtime provider that runs the file.")
+@CACHE
 @click.option(
     "--frames", type=int, metavar="N", help="To compare.  [default: 200 of the val split, or all of the pack]"
 )
@@ -69,6 +73,7 @@ def parity(
     data: Path | None,
     pack: Path | None,
     provider: str,
+    cache: Path | None,
     frames: int | None,
     bisect: bool,
     moved: Mapping[str, float],
@@ -86,13 +91,14 @@ def parity(
     from runtime.errors import GateError
     from runtime.model_file import load_model_file
 
-    _require_sense(run=run, data=data, pack=pack, bisect=bisect, record=record, signed=signed)
-    _require_own_places([path for path in (file, data, pack) if path is not None], (json_file, picture, record))
+    require_sense(run=run, data=data, pack=pack, cache=cache, bisect=bisect, record=record, signed=signed)
+    require_own_places([path for path in (file, data, pack) if path is not None], (json_file, picture, record))
     model = load_model_file(file)
     gates = with_overrides(model.spec.precision, moved)
     worst = WorstFrames(count=PICTURED_FRAMES)
     if pack is not None:
-        found = _against_pack(model, pack, frames, gates, provider, worst)
+        options = engine_options(provider, cache)
+        found = _against_pack(model, pack, frames, gates, worst, provider=provider, options=options)
     else:
         found = _against_run(model, run or Path(), data, frames, gates, provider, worst, bisect=bisect)
     show_proof(file.name, found.parity, found.notes)
@@ -105,52 +111,22 @@ def parity(
         )
 
 
-def _require_sense(
-    *, run: Path | None, data: Path | None, pack: Path | None, bisect: bool, record: Path | None, signed: str | None
-) -> None:
-    """Refuses options that do not go together.
-
-    Raises:
-        UsageError: there are such.
-    """
-    from runtime.errors import UsageError
-
-    if (run is None) == (pack is None):
-        got = "neither" if run is None else "both"
-        raise UsageError(f"expected --run RUN or --pack PACK.zip to compare with, got {got}; give one of them")
-    if pack is not None and (data is not None or bisect):
-        raise UsageError(
-            f"--{'data' if data is not None else 'bisect'} goes with --run RUN, got --pack {pack}, which holds frames "
-            "and answers but no network; leave it out"
-        )
-    if signed is not None and record is None:
-        raise UsageError(f"--signed {signed!r} signs a record, got no --record; give --record FILE.json too")
-
-
-def _require_own_places(read: Sequence[Path], written: Sequence[Path | None]) -> None:
-    """Refuses to write over what is read, or one thing over the other.
-
-    Raises:
-        UsageError: two paths lead to the same file.
-    """
-    from runtime.errors import UsageError
-
-    taken = {path.resolve() for path in read}
-    for path in written:
-        if path is not None and path.resolve() in taken:
-            raise UsageError(f"{path}: expected a file of its own for what is written, got it twice; give another name")
-        taken |= {path.resolve()} if path is not None else set()
-
-
 def _against_pack(
-    model: "ModelFile", path: Path, frames: int | None, gates: "Gates", provider: str, worst: "WorstFrames"
+    model: "ModelFile",
+    path: Path,
+    frames: int | None,
+    gates: "Gates",
+    worst: "WorstFrames",
+    *,
+    provider: str,
+    options: "EngineOptions",
 ) -> _Found:
     from export.proof.pack import read_pack
     from export.proof.repeat import origin_notes, repeat_proof
     from runtime.engine.providers import precision_notes
 
     pack = read_pack(path)
-    parity = repeat_proof(model, pack, frames=frames, gates=gates, provider=provider, worst=worst)
+    parity = repeat_proof(model, pack, frames=frames, gates=gates, provider=provider, options=options, worst=worst)
     return _Found(
         parity=parity,
         # what was found here comes last: a pack may say what it likes of itself

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+
 EXAMPLES = """\b
 Examples:
   segtool predict runs/a/model.onnx street.jpg --out labels
@@ -19,7 +21,8 @@ A label PNG holds one class id per pixel, as numbers 0, 1, 2, ... at the image's
 @click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="Where the results go.")
 @click.option("--overlay", is_flag=True, help="Also write NAME.overlay.png: the classes' colours over the image.")
 @click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
-def predict(file: Path, images: Path, out: Path, overlay: bool, provider: str) -> None:
+@CACHE
+def predict(file: Path, images: Path, out: Path, overlay: bool, provider: str, cache: Path | None) -> None:
     """Label every image with FILE.onnx: OUT/NAME.png, at the image's own size.
 
     Each image is resized with antialiasing to the network's size, or turned into what the file's camera would deliver;
@@ -30,7 +33,7 @@ def predict(file: Path, images: Path, out: Path, overlay: bool, provider: str) -
     from segtool.console import say
     from segtool.prediction import predict_pictures
 
-    with Segmenter(file, provider) as segmenter:
+    with Segmenter(file, provider, options=engine_options(provider, cache)) as segmenter:
         summary = predict_pictures(segmenter, images, out, overlay=overlay)
         say(f"{summary.written} label maps in {out}, by {segmenter.provider}")
     if summary.invalid:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+
 if TYPE_CHECKING:
     from runtime.segmenter import Segmenter
     from runtime.selftest import SelfTest
@@ -22,10 +24,11 @@ The file names, for each provider, what share of pixels must get the label that 
 @click.command(epilog=EXAMPLES, short_help="Run the frames that travel in a model file and check their labels.")
 @click.argument("file", metavar="FILE.onnx", type=click.Path(path_type=Path))
 @click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
+@CACHE
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the result there."
 )
-def selftest(file: Path, provider: str, json_file: Path | None) -> None:
+def selftest(file: Path, provider: str, cache: Path | None, json_file: Path | None) -> None:
     """Run the golden frames of FILE.onnx on this machine; exit 1 where their labels differ too much.
 
     It shows that this machine, driver and engine compute what was exported. What the labels are worth, `segtool parity`
@@ -39,7 +42,9 @@ def selftest(file: Path, provider: str, json_file: Path | None) -> None:
 
     if json_file is not None and json_file.resolve() == file.resolve():
         raise UsageError(f"--json {json_file}: expected another file than the model, got the model; give another name")
-    with Segmenter(file, provider, self_test=False) as segmenter:  # the command does it, and keeps its record
+    options = engine_options(provider, cache)
+    # self_test=False: the command does it, and keeps its record
+    with Segmenter(file, provider, options=options, self_test=False) as segmenter:
         result = self_test(segmenter)
         record = _record(file, segmenter, result)
     rows = [(str(place), f"{100 * share:.4f} %") for place, share in enumerate(result.agreement, start=1)]

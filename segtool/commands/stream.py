@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+
 USUAL_RATE_HZ = 30.0
 
 EXAMPLES = """\b
@@ -47,6 +49,7 @@ their own licences, x264 and x265 (GPL) among them: see to these before you pass
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N frames of each camera.")
 @click.option("--loop", is_flag=True, help="Begin again at the end, until --limit or Ctrl-C.")
 @click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
+@CACHE
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU provider.  [default: one per usable core]")
 @click.option("--show-stats", is_flag=True, help="A live line on stderr: pace, ages, misses, drops, health.")
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Write each frame's label PNG there.")
@@ -68,6 +71,7 @@ def stream(
     limit: int | None,
     loop: bool,
     provider: str,
+    cache: Path | None,
     threads: int | None,
     show_stats: bool,
     out: Path | None,
@@ -80,14 +84,16 @@ def stream(
 
     Results written are those of the first camera: OUT/NAME.png as `segtool predict` writes them.
     """
+    from benchmarks.machine import usable_cores
     from segtool.console import show_table
-    from segtool.replay.job import Engine, end_as_it_went, replay_file
+    from segtool.replay.job import end_as_it_went, replay_file
     from segtool.replay.player import ReplaySettings
     from segtool.replay.record import stream_rows
     from segtool.replay.recording import open_recording
     from segtool.replay.sinks import Wanted
     from trainer.json_file import write_json
 
+    options = engine_options(provider, cache, threads or usable_cores())
     recording = open_recording(source, rate_hz=rate, split=split)
     settings = ReplaySettings(
         rate_hz=rate or recording.rate_hz or USUAL_RATE_HZ,
@@ -99,7 +105,7 @@ def stream(
         show_stats=show_stats,
     )
     wanted = Wanted(out=out, overlay=overlay, video=video)
-    finished = replay_file(file, Engine(provider=provider, threads=threads), recording, settings, wanted)
+    finished = replay_file(file, provider, options, recording, settings, wanted)
     show_table(f"stream {file.name}", ("", ""), stream_rows(finished.record))  # first: a full disk must not lose it
     if json_file is not None:
         write_json(json_file, finished.record)

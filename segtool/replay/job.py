@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine_record, usable_cores
+from benchmarks.machine import machine_record
 from runtime.errors import DataError, DeviceError, GateError, UsageError
 from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
@@ -16,14 +16,6 @@ from segtool.replay.sinks import Wanted, open_sinks
 from segtool.replay.writer import ResultWriter
 
 
-@dataclass(frozen=True, kw_only=True)
-class Engine:
-    """Which engine answers: `provider` and `threads` as Segmenter and EngineOptions have them."""
-
-    provider: str = "auto"
-    threads: int | None = None
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Finished:
     """A replay that ended, in whatever way; `record` is its JSON object."""
@@ -33,12 +25,20 @@ class Finished:
     record: dict[str, Any]
 
 
-def replay_file(path: Path, engine: Engine, recording: Recording, settings: ReplaySettings, wanted: Wanted) -> Finished:
+def replay_file(
+    path: Path,
+    provider: str,
+    options: EngineOptions,
+    recording: Recording,
+    settings: ReplaySettings,
+    wanted: Wanted,
+) -> Finished:
     """Plays a recording through a model file and writes what was asked for.
 
     Args:
         path: the model file.
-        engine: what runs it.
+        provider: that runs it, as for Segmenter.
+        options: of the engine.
         recording: what is shown.
         settings: how.
         wanted: what is written of the first camera.
@@ -51,8 +51,7 @@ def replay_file(path: Path, engine: Engine, recording: Recording, settings: Repl
     """
     _require_sense(recording, settings, wanted)
     machine = machine_record()  # first: the load average must not be this command's own
-    options = EngineOptions(threads=engine.threads or usable_cores())
-    with Segmenter(path, engine.provider, options=options) as segmenter:
+    with Segmenter(path, provider, options=options) as segmenter:
         writer = ResultWriter(open_sinks(wanted, recording, segmenter.spec.palette, settings.rate_hz))
         try:
             replay = play(segmenter, recording, settings, writer)

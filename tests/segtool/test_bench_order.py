@@ -17,6 +17,9 @@ from segtool.bench_flags import READ_BY, SECTIONS, SPECIAL
 from segtool.bench_order import SETTINGS, make_order
 
 PLAIN = {"providers": ("auto",), "threads": None, "data": None, "split": "val", "seed": 0, "run": None, "sizes": None}
+PLAIN |= {"cache": None}
+
+ONE = EngineOptions(threads=1)
 
 
 def order_of(scenario, **written):
@@ -35,6 +38,7 @@ def test_make_order_without_flags_takes_the_scenarios_defaults(monkeypatch, scen
     order = order_of(scenario)
     assert (order.threads, order.provider, order.scenario) == ((3,), "auto", scenario)
     told = {"peers": {"threads": 3}, "cold-start": {"provider": "auto", "options": EngineOptions(threads=3)}}
+    told["sweep"] = {"options": EngineOptions(threads=3)}
     assert order.settings == SETTINGS[scenario](**told.get(scenario, {}))
 
 
@@ -44,14 +48,14 @@ def test_make_order_without_flags_takes_the_scenarios_defaults(monkeypatch, scen
         ("single-stream", {"frames": 9, "load": "cpu=1", "budget_ms": 5.0}, (9, Load(cpu=1))),
         ("camera", {"rate": 10.0, "cameras": 2, "budget_ms": 5.0}, CameraSettings(rate_hz=10, cameras=2, budget_ms=5)),
         ("offline", {"repeats": 4}, OfflineSettings(rounds=4)),
-        ("sweep", {"repeats": 4, "warmup": 0}, SweepSettings(rounds=4, warmup=0)),
+        ("sweep", {"repeats": 4, "warmup": 0, "threads": (1,)}, SweepSettings(rounds=4, warmup=0, options=ONE)),
         ("cold-start", {"repeats": 4, "providers": ("cpu",), "threads": (1,)}, "cold"),
         ("peers", {"peers": "openvino, pytorch", "repeats": 7, "frames": 50, "seed": 3, "threads": (1,)}, "peers"),
     ],
 )
 def test_make_order_gives_each_flag_its_place(scenario, written, settings):
     known = {
-        "cold": ColdStartSettings(repeats=4, provider="cpu", options=EngineOptions(threads=1)),
+        "cold": ColdStartSettings(repeats=4, provider="cpu", options=ONE),
         "peers": PeerSettings(names=("openvino", "pytorch"), rounds=7, calls_per_round=8, seed=3, threads=1),
     }
     if scenario == "single-stream":

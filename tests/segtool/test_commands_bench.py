@@ -13,6 +13,7 @@ VALUES = {"rate": "10", "budget_ms": "5", "cameras": "2", "load": "cpu=1", "fram
     "min_duration_s": "0.1",
     "repeats": "2",
     "seed": "3",
+    "cache": "engines",
     "ready_budget_ms": "9",
     "run": "runs/a",
     "sizes": "8x8",
