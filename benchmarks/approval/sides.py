@@ -48,13 +48,13 @@ class Side:
 
 
 @contextmanager
-def open_side(path: Path, provider: str = "auto", threads: int | None = None) -> Iterator[Side]:
+def open_side(path: Path, provider: str = "auto", options: EngineOptions | None = None) -> Iterator[Side]:
     """Opens a FILE.onnx, or a run's folder, which needs torch.
 
     Args:
         path: of either.
         provider: for a file: "auto", "cpu" ...; a run is labelled by PyTorch.
-        threads: for a file, of the CPU provider; None leaves it to ONNX Runtime.
+        options: for a file, of its engine; None for the usual ones.
 
     Raises:
         ModelFileError: nothing is there, or not a sound file.
@@ -66,7 +66,7 @@ def open_side(path: Path, provider: str = "auto", threads: int | None = None) ->
     if path.is_dir():
         yield _run_side(path)
         return
-    with Segmenter(path, provider, options=EngineOptions(threads=threads)) as segmenter:
+    with Segmenter(path, provider, options=options) as segmenter:
         spec = segmenter.spec
 
         def label(images: Sequence[UInt8]) -> list[UInt8]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segtool.engine_flags import CACHE, engine_options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,6 +54,7 @@ noisy exposures of one frame."""
 @click.option("--min-frames", type=int, default=10, show_default=True, metavar="N", help="That show a class, likewise.")
 @click.option("--strict", is_flag=True, help="Exit 1 as well where something is not proven.")
 @click.option("--provider", help="For a FILE.onnx: auto, cpu, cuda, ...  [default: auto]")
+@CACHE
 @click.option("--threads", type=click.IntRange(min=1), help="For a FILE.onnx: threads of the CPU provider.")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of intervals and of sensor noise."
@@ -75,6 +78,7 @@ def compare(
     min_frames: int,
     strict: bool,
     provider: str | None,
+    cache: Path | None,
     threads: int | None,
     seed: int,
     out: Path | None,
@@ -89,10 +93,11 @@ def compare(
     from trainer.data.dataset import open_dataset
 
     _require_sense(old, new, provider, threads)
+    options = engine_options(provider, cache, threads)
     allowance = Allowance(max_drop=max_drop, min_pixels=min_pixels, min_frames=min_frames)
     with (
-        open_side(old, provider or "auto", threads) as old_side,
-        open_side(new, provider or "auto", threads) as new_side,
+        open_side(old, provider or "auto", options) as old_side,
+        open_side(new, provider or "auto", options) as new_side,
     ):
         require_one_meaning(old_side, new_side)
         dataset = open_dataset(data, old_side.label_space)

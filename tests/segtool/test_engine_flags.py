@@ -14,6 +14,7 @@ COMMANDS = {
     "inspect": ["{file}"],
     "stream": ["{file}", "--source", "{pairs}"],
     "bench": ["{file}"],
+    "compare": ["{file}", "{file}", "{pairs}"],
 }
 
 
@@ -52,7 +53,7 @@ def test_commands_hand_the_folder_to_the_engine(line, command, monkeypatch, tmp_
         asked.append((arguments[1], keywords["options"].engine_cache))
         raise DeviceError("planted: no TensorRT here")
 
-    for where in ("runtime.segmenter", "segtool.replay.job", "benchmarks.order"):
+    for where in ("runtime.segmenter", "segtool.replay.job", "benchmarks.order", "benchmarks.approval.sides"):
         monkeypatch.setattr(f"{where}.Segmenter", refuse)
     assert run(line(command, "tensorrt")) == 5
     assert asked == [("tensorrt", str(tmp_path / "engines"))]
