@@ -34,7 +34,7 @@ CPU_FLAGS = (
     "sve",
 )
 ENGINES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
-PACKAGES = ("segtool", "numpy", "pillow", *ENGINES)
+PACKAGES = ("segtool", "numpy", "pillow", *ENGINES, "openvino", "av")
 
 
 def machine_record() -> dict[str, object]:

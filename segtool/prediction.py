@@ -104,9 +104,10 @@ def plan_outputs(pictures: Iterable[Picture], out: Path, *, overlay: bool) -> di
         The outputs by the picture's name.
 
     Raises:
-        UsageError: two results would share one file, or a result would overwrite an input picture.
+        UsageError: two results would share one file, overwrite an input picture, or lie among the input pictures.
     """
     inputs = {picture.path.resolve() for picture in pictures if picture.path is not None}
+    folders = {path.parent for path in inputs}
     taken: dict[Path, str] = {}
     planned: dict[str, Outputs] = {}
     for picture in pictures:
@@ -118,6 +119,11 @@ def plan_outputs(pictures: Iterable[Picture], out: Path, *, overlay: bool) -> di
                 continue
             if file.resolve() in inputs:
                 raise UsageError(f"{file}: a result would overwrite this input picture; give --out another folder")
+            if file.resolve().parent in folders:
+                raise UsageError(
+                    f"{file}: a result would lie among the pictures, and be labelled itself the next time; "
+                    "give --out another folder"
+                )
             if file in taken:
                 raise UsageError(
                     f"{file}: the results of {taken[file]} and {picture.name} would share this name; "

@@ -70,7 +70,7 @@ def draw_worst_frames(frames: Sequence[WorstFrame], space: LabelSpace, *, title:
         *zip(space.palette, space.classes, strict=True),
         (IGNORED_COLOUR, "ignored, or no answer"),
         (BETTER, "changed: now right"),
-        (WORSE, "changed: now wrong"),
+        (WORSE, "changed: turned wrong"),
         (NEITHER, "changed: wrong both times"),
     ]
     per_line = max(1, (panel_width - MARGIN_PX) // (widest_entry(font, entries) + 40))
@@ -107,7 +107,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, each: WorstFrame, place: tuple[int,
     valid = max(int(np.count_nonzero(frame.truth_hw != IGNORE_ID)), 1)
     better, worse, neither = (np.count_nonzero(mask) for mask in _changes(frame))
     text = (
-        f"{worse / valid:.1%} of its pixels are now wrong, {better / valid:.1%} now right, {neither / valid:.1%} "
+        f"{worse / valid:.1%} of its pixels turned wrong, {better / valid:.1%} turned right, {neither / valid:.1%} "
         f"wrong both times; it lost most of {loss.class_name}: {loss.class_loss:.2%} of the split's"
     )
     name = fitted(frame.name, font, room - int(font.getlength(text)) - 2 * MARGIN_PX)

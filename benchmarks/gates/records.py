@@ -24,7 +24,7 @@ _KEYS: Mapping[str, type] = {
     "state": dict,
     "results": list,
 }
-_AGAIN = "measure it again with `segtool bench FILE.onnx --save`"
+_AGAIN = "measure it again with `segtool bench`, --save for a baseline and --json for any other record"
 
 
 def read_record(path: Path) -> dict[str, Any]:

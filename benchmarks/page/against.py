@@ -112,11 +112,9 @@ def _threads(threads: int | None) -> str:
 def _series(results: Results) -> list[tuple[str, list[tuple[float, float]]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     for file, result in results:
-        p50 = result["latency_ms"]["percentiles"].get("p50")
-        if p50:
-            setting = f"{result['precision']}, {result['provider']}, threads {_threads(result['threads'])}"
-            name = f"{file['network'] or file['file']}, {setting}"
-            found.setdefault(name, []).append((result["width_px"] * result["height_px"], p50))
+        setting = f"{result['precision']}, {result['provider']}, threads {_threads(result['threads'])}"
+        name = f"{file['network'] or file['file']}, {setting}"
+        found.setdefault(name, []).append((result["width_px"] * result["height_px"], result["median_ms"]))
     return [(name, sorted(points)) for name, points in found.items()]
 
 
@@ -127,7 +125,7 @@ def _points(results: Results) -> Markup:
             result["precision"],
             result["provider"],
             _threads(result["threads"]),
-            percentile(result["latency_ms"], "p50"),
+            plain(result["median_ms"]),
             percentile(result["latency_ms"], "p99"),
             plain(result["ms_per_megapixel"], 1),
             plain(result["peak_memory_mb"], 1),
@@ -140,7 +138,7 @@ def _points(results: Results) -> Markup:
         "precision",
         "provider",
         "threads",
-        "p50, ms",
+        "median, ms",
         "p99, ms",
         "ms a megapixel",
         "peak memory, MB",

@@ -116,7 +116,7 @@ def growth(series: Sequence[Sequence[tuple[float, float]]], *, width_px: int, to
     across = Scale(low=min(pixels) / 1.2, high=max(pixels) * 1.2, start_px=LEFT_PX, end_px=end_px, log=True)
     up = Scale(low=min(times) / 1.5, high=max(times) * 1.5, start_px=bottom, end_px=TOP_PX, log=True)
     drawn = [
-        *up_axis(up, across, "p50 in ms, logarithmic"),
+        *up_axis(up, across, "median in ms, logarithmic"),
         *across_axis(across, bottom, "pixels, logarithmic", _short),
     ]
     for index, points in enumerate(series):

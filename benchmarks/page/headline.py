@@ -1,12 +1,12 @@
-"""The one sentence that a page opens with: does this file hold its camera's pace, and how is that known?"""
+"""What a page opens with: does this file hold its camera's pace, and how is that known? Else what was found."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.page.findings import finding, tail
 from benchmarks.page.numbers import count, ms, rate, several, share, size
-
-_RANKED = ("p99.9", "p99", "p90", "p50")  # the furthest tail that was not withheld speaks
+from benchmarks.record import busy_notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,10 @@ class Headline:
     """What was found of one file.
 
     Attributes:
-        verdict: "holds", "fails", or "open" where no camera scenario was run.
-        sentence: rate, misses, budget and percentiles.
-        detail: the file, the machine, the load beside it, and which gates failed.
+        verdict: "holds" or "fails" of a camera's pace; without one "passed" or "refused" by the gates that were asked
+            for, or "open".
+        sentence: rate, misses, budget and percentiles; or what each record found.
+        detail: the file, the machine, what else ran on it, and which gates failed.
     """
 
     verdict: str
@@ -25,7 +26,7 @@ class Headline:
 
 
 def headlines(records: Sequence[Mapping[str, Any]]) -> list[Headline]:
-    """Returns a headline for each file that met a camera's pace, what fails first; else one that says what is known.
+    """Returns a headline for each file that met a camera's pace, what fails first; else one that says what was found.
 
     Args:
         records: of benches, schema 2; at least one.
@@ -35,13 +36,7 @@ def headlines(records: Sequence[Mapping[str, Any]]) -> list[Headline]:
     ]
     if found:
         return sorted(found, key=lambda headline: headline.verdict != "fails")
-    return [_open(records)]
-
-
-def tail(summary: Mapping[str, Any]) -> str:
-    """Returns the one or two furthest percentiles that frames sufficed for: "p99.9 21.0 ms, p99 18.2 ms"."""
-    known = [f"{name} {ms(summary['percentiles'][name])}" for name in _RANKED if name in summary["percentiles"]]
-    return ", ".join(known[:2]) or f"slowest {ms(summary['max'])} of too few frames for a percentile"
+    return [_without_camera(records)]
 
 
 def file_line(file: Mapping[str, Any]) -> str:
@@ -75,7 +70,7 @@ def _camera(record: Mapping[str, Any], result: Mapping[str, Any]) -> Headline:
         verdict="holds" if result["holds"] else "fails",
         sentence=f"At {pace}, {missed}{of} missed the {ms(result['budget_ms'])} budget, "
         f"through a Stream {late} had no answer in time; {tail(every['latency_ms'])}.",
-        detail=f"{file_line(file)}, on {machine_line(record['machine'])}.{beside}{refused}",
+        detail=f"{file_line(file)}, on {machine_line(record['machine'])}.{beside}{refused}{_busy([record])}",
     )
 
 
@@ -88,17 +83,19 @@ def _load(load: Mapping[str, Any]) -> str:
     return " and ".join(parts)
 
 
-def _open(records: Sequence[Mapping[str, Any]]) -> Headline:
-    record = records[0]
-    told = [
-        f"{file_line(record['files'][result['file']])}: {tail(summary)} back to back"
-        for record in records
-        for result in record["results"]
-        if (summary := result.get("latency_ms")) is not None and record["scenario"] == "single-stream"
-    ]
-    what = "; ".join(told) or "; ".join(file_line(file) for file in record["files"])
+def _without_camera(records: Sequence[Mapping[str, Any]]) -> Headline:
+    files = dict.fromkeys(file_line(file) for record in records for file in record["files"])
+    gates = [gate for record in records for gate in record["gates"]]
+    told = [f"{gate['name']}: {gate['limit']}, got {gate['got']}." for gate in gates]
+    verdict = "open" if not gates else "passed" if all(gate["ok"] for gate in gates) else "refused"
     return Headline(
-        verdict="open",
-        sentence="Whether it holds a camera's pace was not measured: no camera scenario is among these records.",
-        detail=f"{what}, on {machine_line(record['machine'])}.",
+        verdict=verdict,
+        sentence=" ".join([*told, *(finding(record) for record in records)]),
+        detail=f"{'; '.join(files)}, on {machine_line(records[0]['machine'])}.{_busy(records)}",
     )
+
+
+def _busy(records: Sequence[Mapping[str, Any]]) -> str:
+    """What takes the worth from a verdict belongs beside it."""
+    notes = dict.fromkeys(note for record in records for note in busy_notes(record["machine"]))
+    return "".join(f" {note[0].upper()}{note[1:]}." for note in notes)

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from benchmarks.page.figures import BOUND, figure, part, percentile, percentile_names, percentiles, section
-from benchmarks.page.headline import file_line, tail
+from benchmarks.page.findings import tail
+from benchmarks.page.headline import file_line
 from benchmarks.page.markup import Markup, element, joined, table
 from benchmarks.page.numbers import count, ms, plain, rate, several
 from benchmarks.page.time_charts import histogram, timeline

@@ -17,7 +17,7 @@ from benchmarks.page.style import STYLE
 from benchmarks.record import SCHEMA_VERSION
 from runtime.errors import DataError
 
-_WORDS = {"holds": "✓ Yes.", "fails": "✗ No.", "open": "Not measured."}
+_WORDS = {"holds": "✓ Yes.", "fails": "✗ No.", "passed": "✓ Passed.", "refused": "✗ Failed.", "open": ""}
 
 
 def page(records: Sequence[Mapping[str, Any]]) -> str:
@@ -50,7 +50,7 @@ def page(records: Sequence[Mapping[str, Any]]) -> str:
         "header",
         {},
         element("p", {"class": "kicker"}, f"segtool bench · {' to '.join(dict.fromkeys((times[0], times[-1])))}"),
-        element("h1", {}, "Does it hold the camera's pace?"),
+        element("h1", {}, _question(records)),
         *(_verdict(headline) for headline in headlines(records)),
     )
     scenarios = ", ".join(dict.fromkeys(record["scenario"] for record in records))
@@ -117,6 +117,12 @@ def _results(records: Sequence[Mapping[str, Any]], scenario: str) -> Results:
         if record["scenario"] == scenario
         for result in record["results"]
     ]
+
+
+def _question(records: Sequence[Mapping[str, Any]]) -> str:
+    if any(record["scenario"] == "camera" for record in records):
+        return "Does it hold the camera's pace?"
+    return "Is it good enough?" if any(record["gates"] for record in records) else "What was found"
 
 
 def _verdict(headline: Headline) -> Markup:

@@ -35,11 +35,11 @@ p { margin: .5rem 0; max-width: 44rem; }
 .lead { font-size: 1.25rem; line-height: 1.4; }
 .lead + p { color: var(--faint); }
 .verdict { border-left: 5px solid var(--faint); padding-left: 1rem; margin: 1.5rem 0; }
-.verdict.holds { border-color: var(--good); }
-.verdict.fails { border-color: var(--bad); }
+.verdict.holds, .verdict.passed { border-color: var(--good); }
+.verdict.fails, .verdict.refused { border-color: var(--bad); }
 .word { font-weight: 650; white-space: nowrap; }
-.holds > .word, .word.holds { color: var(--good); }
-.fails > .word, .word.fails { color: var(--bad); }
+.holds .word, .passed .word, .word.holds { color: var(--good); }
+.fails .word, .refused .word, .word.fails { color: var(--bad); }
 figure { margin: 1.5rem 0; }
 figcaption { color: var(--faint); font-size: .875rem; max-width: 44rem; margin-top: .25rem; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }

@@ -45,9 +45,9 @@ def power_law(pixels: npt.NDArray[np.float64], times_ms: npt.NDArray[np.float64]
 
 def growth_rows(growth: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns the table rows, name and value, of one object of `growth_of`."""
-    error = "" if growth["error"] is None else f" ± {growth['error']:.3f}"
+    error = ", too few sizes for an error" if growth["error"] is None else f" ± {growth['error']:.3f}"
     told = f"exponent {growth['exponent']:.3f}{error}, {growth['points']} sizes"
-    rows = [(growth["of"], f"{told}, {growth['from_px']} to {growth['to_px']} pixels")]
+    rows = [("time", f"{told}, {growth['from_px']} to {growth['to_px']} pixels")]
     if growth["memory_per_activation"] is not None:
         rows.append(("memory", f"{growth['memory_per_activation']:.2f} MB for each MB of the largest activation"))
     return rows

@@ -90,7 +90,7 @@ def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
     }
     for flag, scenarios in keeps.items():
         if flags[flag.removeprefix("--")] is not None and scenario not in scenarios:
-            raise UsageError(f"{flag}: a scenario of {' or '.join(scenarios)} was expected, got {scenario}; choose one")
+            raise UsageError(f"{flag}: expected --scenario {' or '.join(scenarios)}, got {scenario}; leave {flag} out")
     if flags["earlier"] and flags["html"] is None:
         raise UsageError("--with: a page was expected that the records go onto, got no --html; give it")
     if flags["against"] is None and (flags["max_slowdown"] is not None or flags["allow_different"]):
@@ -101,7 +101,9 @@ def _require_readable(scenario: str, flags: Mapping[str, Any]) -> list[dict[str,
     """Reads before anything is measured what is only needed afterwards; returns the earlier records."""
     from benchmarks.gates.records import read_record
     from benchmarks.page.markdown import require_block
+    from segtool.places import require_writable
 
+    require_writable(*(flags[name] for name in ("json_file", "html", "markdown", "save")))
     if flags["markdown"] is not None:
         require_block(flags["markdown"], scenario)
     if flags["against"] is not None and flags["against"].suffix != ".onnx":

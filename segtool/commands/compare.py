@@ -90,9 +90,11 @@ def compare(
     from benchmarks.approval.sides import open_side, require_one_meaning
     from benchmarks.approval.verdict import Allowance
     from benchmarks.approval.worst import worst_frames
+    from segtool.places import require_writable
     from trainer.data.dataset import open_dataset
 
     _require_sense(old, new, provider, threads)
+    require_writable(json_file, None if out is None else out / RECORD_NAME)
     options = engine_options(provider, cache, threads)
     allowance = Allowance(max_drop=max_drop, min_pixels=min_pixels, min_frames=min_frames)
     with (
@@ -184,7 +186,7 @@ def _draw(
     frames = label_again(old, new, dataset, split, [loss.index for loss in worst])
     rows = [WorstFrame(frame=frame, loss=loss) for frame, loss in zip(frames, worst, strict=True)]
     notes = [f"OLD {old.where}   NEW {new.where}", verdict.line]
-    title = f"where NEW lost most: {dataset.path.name}, {split}"
+    title = f"where NEW lost most, every class counting alike: {dataset.path.name}, {split}"
     write_whole(file, draw_worst_frames(rows, dataset.label_space, title=title, notes=notes))
     say(f"picture {file}")
 

@@ -79,10 +79,12 @@ def evaluate(
     from benchmarks.accuracy import SCORE_COLUMNS, score_rows
     from runtime.errors import DataError
     from segtool.console import say, show_table
+    from segtool.places import require_writable
 
     views = flip or scales is not None
     extras = tuple(name for name, asked in {"robustness": robustness, "by_size": by_size}.items() if asked)
     _require_sense(subject, provider, confusion, views=views, extras=extras)
+    require_writable(confusion, json_file)
     options = engine_options(provider, cache)
     if not subject.is_dir():
         tally, space, facts = _score_file(subject, data, split, provider or "auto", options, extras)
@@ -209,11 +211,8 @@ def _score_file(
             )
         dataset = open_dataset(data, spec.label_space)
         tally = evaluate_file(segmenter, dataset, split)
-        facts: dict[str, object] = {
-            **model_facts(spec, file, segmenter.sha256),
-            "provider": segmenter.provider,
-            "notes": list(precision_notes(segmenter.provider, spec.precision)),
-        }
+        notes = list(precision_notes(segmenter.provider, spec.precision))
+        facts = {**model_facts(spec, file, segmenter.sha256), "provider": segmenter.provider, "notes": notes}
 
         def predict(image_hwc: "npt.NDArray[np.uint8]") -> "npt.NDArray[np.uint8]":
             return segmenter.segment(as_camera_frame(image_hwc, spec)).labels

@@ -133,7 +133,7 @@ def _expectation(spec: "ModelSpec") -> str:
     if expected is None:
         return "-"
     unsure = "" if expected["unsure"] is None else f", of unsure pixels up to {expected['unsure']:.3f}"
-    return f"shares of a frame as in {expected['frames']}{unsure}; of each class below"
+    return f"shares of a frame as in {expected['frames']} frames of its proof{unsure}; of each class below"
 
 
 def _golden_rows(model: "ModelFile") -> list[tuple[str, str]]:

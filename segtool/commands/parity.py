@@ -90,9 +90,11 @@ def parity(
     from export.proof.picture import WorstFrames
     from runtime.errors import GateError
     from runtime.model_file import load_model_file
+    from segtool.places import require_writable
 
     require_sense(run=run, data=data, pack=pack, cache=cache, bisect=bisect, record=record, signed=signed)
     require_own_places([path for path in (file, data, pack) if path is not None], (json_file, picture, record))
+    require_writable(json_file, picture, record)
     model = load_model_file(file)
     gates = with_overrides(model.spec.precision, moved)
     worst = WorstFrames(count=PICTURED_FRAMES)

@@ -51,7 +51,11 @@ their own licences, x264 and x265 (GPL) among them: see to these before you pass
 @click.option("--provider", default="auto", show_default=True, help="auto, cpu, cuda, ...: one named runs or fails.")
 @CACHE
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU provider.  [default: one per usable core]")
-@click.option("--show-stats", is_flag=True, help="A live line on stderr: pace, ages, misses, drops, health.")
+@click.option(
+    "--show-stats",
+    is_flag=True,
+    help="A live line on stderr, where that is a terminal: pace, ages, misses, drops, health.",
+)
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Write each frame's label PNG there.")
 @click.option("--overlay", is_flag=True, help="Beside each also NAME.overlay.png: the classes' colours over the frame.")
 @click.option("--video", metavar="FILE.mp4", type=click.Path(path_type=Path), help="Write the overlays as a video.")
@@ -86,6 +90,7 @@ def stream(
     """
     from benchmarks.machine import usable_cores
     from segtool.console import show_table
+    from segtool.places import require_writable
     from segtool.replay.job import end_as_it_went, replay_file
     from segtool.replay.player import ReplaySettings
     from segtool.replay.record import stream_rows
@@ -93,6 +98,7 @@ def stream(
     from segtool.replay.sinks import Wanted
     from trainer.json_file import write_json
 
+    require_writable(json_file, video, None if out is None else out / "frame.png")
     options = engine_options(provider, cache, threads or usable_cores())
     recording = open_recording(source, rate_hz=rate, split=split)
     settings = ReplaySettings(

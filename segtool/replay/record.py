@@ -126,7 +126,7 @@ def _decoding_notes(replay: Replay) -> list[str]:
 
 
 def _writing_notes(writer: ResultWriter) -> list[str]:
-    if not writer.unwritten:
+    if not writer.unwritten or writer.error is not None:  # of an error the command speaks itself
         return []
     return [
         f"writing did not keep up: the results of {writer.unwritten} answered frames were left out, {writer.written} "

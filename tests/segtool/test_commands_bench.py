@@ -6,6 +6,7 @@ import json
 import pytest
 
 from benchmarks.gates.records import read_record
+from runtime.errors import StorageError
 from segtool.__main__ import run
 from segtool.bench_flags import READ_BY, SPECIAL
 
@@ -97,7 +98,8 @@ def test_bench_runs_every_scenario_and_draws_its_page(model_file, tmp_path, caps
     assert record["scenario"] == scenario
     assert len(record["results"]) == (2 if scenario == "sweep" else 1)
     assert all(key in result and result["file"] == 0 for result in record["results"])
-    assert "Does it hold the camera" in page.read_text()
+    question = "Does it hold the camera" if scenario == "camera" else "What was found"
+    assert question in page.read_text()
     assert model_file.name in page.read_text()
     assert scenario in capsys.readouterr().out
 
@@ -255,9 +257,12 @@ def test_bench_refuses_what_does_not_go_together(model_file, capsys, arguments, 
     assert told in capsys.readouterr().err
 
 
-def test_bench_whose_record_can_not_be_written_shows_the_table_and_gives_6(model_file, tmp_path, capsys):
-    (tmp_path / "file").write_text("no folder")
-    assert run(["bench", str(model_file), "--frames", "11", "--json", str(tmp_path / "file" / "b.json")]) == 6
+def test_bench_whose_record_can_not_be_written_shows_the_table_and_gives_6(model_file, tmp_path, capsys, monkeypatch):
+    def fill_the_disk(path, _record):
+        raise StorageError(f"{path}: disk full")
+
+    monkeypatch.setattr("trainer.json_file.write_json", fill_the_disk)
+    assert run(["bench", str(model_file), "--frames", "11", "--json", str(tmp_path / "b.json")]) == 6
     captured = capsys.readouterr()
     assert "p50" in captured.out
     assert "b.json" in captured.err

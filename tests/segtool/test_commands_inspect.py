@@ -55,7 +55,10 @@ def test_inspect_of_a_camera_file_shows_camera_confidence_golden_frames_and_nume
     assert "frame 4x6 bgr, uint8 [6, 4, 3], batch 2" in shown
     assert "crop 4x4 from x 0, y 2: the network sees nothing else" in shown
     assert "confidence temperature 1.25, error_after 0.01" in shown
-    assert "expected shares of a frame as in 200, of unsure pixels up to 0.074; of each class below" in shown
+    assert (
+        "expected shares of a frame as in 200 frames of its proof, of unsure pixels up to 0.074; of each class below"
+        in shown
+    )
     assert "0 flat #804080 0.250 to 0.500" in shown
     assert any(line.startswith("golden frames 2 of noise, ") for line in shown)
     assert any(line.endswith("bytes; must agree: cpu 0.999, others 0.99") for line in shown)

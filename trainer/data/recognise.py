@@ -66,7 +66,7 @@ def space_for(layout: Layout, source: Source, name: str | None) -> tuple[LabelSp
     if name is not None and name not in offered:
         raise UsageError(
             f"{source.path}: expected a label space that the layout {layout.name!r} can give "
-            f"({', '.join(offered)}), got {name!r}; choose one of these"
+            f"({', '.join(offered)}), got {name!r}; choose one of these, or data with such labels"
         )
     return space, file
 

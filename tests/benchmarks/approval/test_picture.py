@@ -66,10 +66,10 @@ def test_draw_worst_frames_says_what_each_frame_lost(monkeypatch) -> None:
         ImageDraw.ImageDraw, "text", lambda self, *rest, **named: texts.append(rest[1]) or plain(self, *rest, **named)
     )
     drawn(worst([[0, 1], [5, 5]], [[0, 2], [5, 0]], [[1, 1], [5, 1]], name="v" * 300))
-    said = "25.0% of its pixels are now wrong, 25.0% now right, 25.0% wrong both times; it lost most of human: 25.00%"
+    said = "25.0% of its pixels turned wrong, 25.0% turned right, 25.0% wrong both times; it lost most of human: 25.00%"
     assert [text for text in texts if text.startswith(said)]
     assert not [text for text in texts if text == "v" * 300]  # a long name gives way
-    assert {"OLD", "NEW", "changed", "human", "changed: now wrong"} <= set(texts)
+    assert {"OLD", "NEW", "changed", "human", "changed: turned wrong"} <= set(texts)
 
 
 def test_draw_worst_frames_of_none_is_refused() -> None:

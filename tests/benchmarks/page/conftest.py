@@ -259,6 +259,7 @@ def sweep_record() -> Record:
                 "precision": entry["precision"],
                 "provider": "cpu",
                 "latency_ms": summary(drawn(20 + index, 200, median)),
+                "median_ms": median,
                 "ms_per_megapixel": median / pixels * 1e6,
                 "peak_memory_mb": 2.1 * pixels * 128 / 1e6,
                 "largest_activation_mb": pixels * 128 / 1e6,

@@ -1,4 +1,7 @@
-from benchmarks.page.headline import headlines, machine_line, tail
+import pytest
+
+from benchmarks.page.findings import tail
+from benchmarks.page.headline import headlines, machine_line
 
 
 def test_headlines_without_a_miss_hold(make) -> None:
@@ -28,11 +31,28 @@ def test_headlines_several_cameras_and_load_are_told(make) -> None:
     assert found.detail.endswith("Beside it ran 2 busy processes and work on 50 % of the GPU.")
 
 
-def test_headlines_without_a_camera_scenario_claim_nothing(make) -> None:
+def test_headlines_without_a_camera_scenario_claim_no_pace(make) -> None:
     (found,) = headlines([make["single-stream"]()])
     assert found.verdict == "open"
-    assert "was not measured" in found.sentence
-    assert "p99 " in found.detail
+    assert "at a camera's pace it was not measured" in found.sentence
+    assert "p99 " in found.sentence
+
+
+@pytest.mark.parametrize(("ok", "verdict"), [(True, "passed"), (False, "refused")])
+def test_headlines_without_a_camera_open_with_the_gate_that_was_asked_for(make, ok, verdict) -> None:
+    record = make["single-stream"]()
+    record["gates"] = [{"name": "slowdown", "limit": "at most 5 % slower", "got": "+2.0 %", "ok": ok}]
+    (found,) = headlines([record])
+    assert found.verdict == verdict
+    assert found.sentence.startswith("slowdown: at most 5 % slower, got +2.0 %. A frame takes ")
+
+
+@pytest.mark.parametrize("scenario", ["camera", "single-stream"])
+def test_headlines_of_a_busy_machine_say_so_beside_the_verdict(make, scenario) -> None:
+    record = make[scenario]()
+    record["machine"]["load_average"] = [6.0, 1.0, 1.0]
+    (found,) = headlines([record])
+    assert found.detail.endswith("load average 6.0 on 2 cores; measure again.")
 
 
 def test_headlines_too_few_frames_for_a_tail_name_none(make) -> None:
