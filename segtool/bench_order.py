@@ -57,6 +57,8 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
     for flag, values in (("--threads", threads), ("--provider", flags["providers"])):
         if len(values) > 1 and scenario != "sweep":
             raise UsageError(f"{flag}: one was expected for {scenario}, got {len(values)}; or use a sweep")
+    if len(flags["providers"]) > 1 and "auto" in flags["providers"]:
+        raise UsageError("--provider: names were expected beside each other, got auto, which may be one of them")
     if "split" in given and flags["data"] is None:
         raise UsageError("--split: a data set was expected that it is a part of, got no --data; give it")
     cached = "tensorrt" if "tensorrt" in flags["providers"] else flags["providers"][0]

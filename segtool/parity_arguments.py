@@ -1,6 +1,5 @@
 """Which arguments of `segtool parity` go together. Imports no engine."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.errors import UsageError
@@ -36,16 +35,3 @@ def require_sense(
         )
     if signed is not None and record is None:
         raise UsageError(f"--signed {signed!r} signs a record, got no --record; give --record FILE.json too")
-
-
-def require_own_places(read: Sequence[Path], written: Sequence[Path | None]) -> None:
-    """Refuses to write over what is read, or one thing over the other.
-
-    Raises:
-        UsageError: two paths lead to the same file.
-    """
-    taken = {path.resolve() for path in read}
-    for path in written:
-        if path is not None and path.resolve() in taken:
-            raise UsageError(f"{path}: expected a file of its own for what is written, got it twice; give another name")
-        taken |= {path.resolve()} if path is not None else set()

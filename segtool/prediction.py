@@ -104,10 +104,9 @@ def plan_outputs(pictures: Iterable[Picture], out: Path, *, overlay: bool) -> di
         The outputs by the picture's name.
 
     Raises:
-        UsageError: two results would share one file, overwrite an input picture, or lie among the input pictures.
+        UsageError: two results would share one file, or a result would overwrite an input picture.
     """
     inputs = {picture.path.resolve() for picture in pictures if picture.path is not None}
-    folders = {path.parent for path in inputs}
     taken: dict[Path, str] = {}
     planned: dict[str, Outputs] = {}
     for picture in pictures:
@@ -119,11 +118,6 @@ def plan_outputs(pictures: Iterable[Picture], out: Path, *, overlay: bool) -> di
                 continue
             if file.resolve() in inputs:
                 raise UsageError(f"{file}: a result would overwrite this input picture; give --out another folder")
-            if file.resolve().parent in folders:
-                raise UsageError(
-                    f"{file}: a result would lie among the pictures, and be labelled itself the next time; "
-                    "give --out another folder"
-                )
             if file in taken:
                 raise UsageError(
                     f"{file}: the results of {taken[file]} and {picture.name} would share this name; "
@@ -149,11 +143,15 @@ def predict_pictures(segmenter: Segmenter, path: Path, out: Path, *, overlay: bo
 
     Raises:
         DataError: nothing to label, or at least one picture was not readable (the others' results are written).
-        UsageError: results would overwrite a picture or each other.
+        UsageError: results would overwrite a picture or each other, or lie inside the folder of pictures.
         StorageError: a result could not be written.
     """
     pictures = list_pictures(path)
     outputs = plan_outputs(pictures, out, overlay=overlay)
+    if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+        raise UsageError(
+            f"{out}: results inside {path} would be labelled themselves the next time; give --out another folder"
+        )
     bad: list[DataError] = []
     invalid: list[str] = []
     images = (((name, image_hwc), image_hwc) for name, image_hwc in _readable(pictures, bad))

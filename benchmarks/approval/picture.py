@@ -69,7 +69,7 @@ def draw_worst_frames(frames: Sequence[WorstFrame], space: LabelSpace, *, title:
     entries = [
         *zip(space.palette, space.classes, strict=True),
         (IGNORED_COLOUR, "ignored, or no answer"),
-        (BETTER, "changed: now right"),
+        (BETTER, "changed: turned right"),
         (WORSE, "changed: turned wrong"),
         (NEITHER, "changed: wrong both times"),
     ]

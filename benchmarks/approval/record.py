@@ -18,7 +18,7 @@ from trainer.json_file import number
 SCHEMA_VERSION = 1
 IOU_COLUMNS = ("class", "pixels", "frames", "OLD IoU", "NEW IoU", "change", "95 % of it", "verdict")
 RECALL_COLUMNS = ("class", "OLD recall", "NEW recall", "change", "95 % of it", "verdict")
-CHANGED_COLUMNS = ("from OLD", "to NEW", "of all", "now right", "now wrong", "wrong both times")
+CHANGED_COLUMNS = ("from OLD", "to NEW", "of all", "turned right", "turned wrong", "wrong both times")
 FLICKER_COLUMNS = ("labels that flip", "OLD", "NEW", "measured on")
 
 _MANY_PAIRS = 10  # of a table

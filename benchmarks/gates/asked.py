@@ -46,6 +46,8 @@ def pace_gate(result: Mapping[str, Any]) -> Gate:
         got = f"not proven: {least} frames are needed, {every['frames']} were measured"
     else:
         got = f"{every['misses']} of {every['frames']} served in turn, {missed} of {newest['frames']} as they come"
+        if every["invalid"]:
+            got += f", {every['invalid']} without a valid answer"
     return {
         "name": "pace",
         "limit": f"at most {MOST_MISSED:.1%} over {result['budget_ms']:.1f} ms at {result['rate_hz']:g} Hz",

@@ -14,6 +14,7 @@ from benchmarks.order import Order, different_frames, make_frames
 from benchmarks.scenarios.load import Load, busy
 from benchmarks.scenarios.single_stream import SingleStreamSettings
 from runtime.errors import StorageError, UsageError
+from runtime.model_file import load_model_file
 from runtime.segmenter import Segmenter
 from trainer.data.progress import progress
 from trainer.json_file import write_json
@@ -47,6 +48,8 @@ def save_baseline(path: Path, record: Mapping[str, Any], files: Sequence[Path]) 
     recorded_samples(record, str(path))
     write_json(path, dict(record))
     for file, facts in zip(files, record["files"], strict=True):
+        if file.resolve() == _copy_of(path, facts).resolve():
+            continue
         try:
             shutil.copyfile(file, _copy_of(path, facts))
         except OSError as error:
@@ -54,6 +57,30 @@ def save_baseline(path: Path, record: Mapping[str, Any], files: Sequence[Path]) 
                 f"{_copy_of(path, facts)}: a copy of {file} was to be written for the baseline, got "
                 f"{error.strerror or error}; free space, or give another folder"
             ) from error
+
+
+def require_baseline(path: Path, files: Sequence[Path]) -> None:
+    """Looks at a baseline before anything is measured.
+
+    Args:
+        path: of a record that `save_baseline` wrote, or of the old model file itself.
+        files: that will be measured.
+
+    Raises:
+        DataError: no such baseline, or none that can be read.
+        ModelFileError: the old file is not sound.
+        UsageError: another number of files.
+    """
+    if path.suffix != ".onnx":
+        old_count = len(read_record(path)["files"])
+        if old_count != len(files):
+            raise UsageError(
+                f"{path}: {old_count} files were expected as in the baseline, got {len(files)}; give those"
+            )
+        return
+    load_model_file(path)
+    if len(files) != 1:
+        raise UsageError(f"{path}: one new file was expected beside an old one, got {len(files)}; give one")
 
 
 def against_baseline(
@@ -73,9 +100,8 @@ def against_baseline(
         UsageError: it measured something else, or on another machine.
         ModelFileError, DeviceError: as the Segmenter does.
     """
+    require_baseline(path, order.files)
     if path.suffix == ".onnx":
-        if len(order.files) != 1:
-            raise UsageError(f"{path}: one new file was expected beside an old one, got {len(order.files)}; give one")
         return Against(slowdowns=(_in_turns(path, order.files[0], order, max_slowdown),), notes=())
     baseline = read_record(path)
     notes = require_comparable(baseline, record, path, allow_different=allow_different)
@@ -104,6 +130,11 @@ def _in_turns(old: Path, new: Path, order: Order, max_slowdown: float, sha256: s
         Segmenter(new, order.provider, options=order.options) as after,
         busy(load),
     ):
+        if before.provider != after.provider:
+            raise UsageError(
+                f"{new}: provider {before.provider} was expected, which runs {old}, got {after.provider}; name one by "
+                "--provider"
+            )
         frames = make_frames(order, after.spec, different_frames(order.settings))
         with progress(f"in turns with {old.name}", 1.0) as advance:
             shown = 0.0

@@ -56,6 +56,8 @@ def block_length(series: Series) -> int:
 
 def _last_before_quiet(loud: npt.NDArray[np.bool_], quiet_lags: int) -> int:
     """The lag after which `quiet_lags` in a row are not loud; the last loud one where there is no such stretch."""
+    if not loud.any():
+        return 0
     for start in range(len(loud) - quiet_lags + 1):
         if not loud[start : start + quiet_lags].any():
             return start

@@ -30,11 +30,11 @@ def tail(summary: Mapping[str, Any]) -> str:
 
 
 def _single_stream(result: Result) -> str:
-    return f"A frame takes {tail(result['latency_ms'])}, back to back; at a camera's pace it was not measured."
+    return f"A call takes {tail(result['latency_ms'])}, back to back; at a camera's pace it was not measured."
 
 
 def _offline(result: Result) -> str:
-    return f"{result['frames_per_s']:.3g} frames/s with {count(result['batch'])} in a call."
+    return f"{result['frames_per_s']:,.1f} frames/s with {count(result['batch'])} in a call."
 
 
 def _cold_start(result: Result) -> str:
@@ -47,7 +47,7 @@ def _soak(result: Result) -> str:
 
 
 def _stages(result: Result) -> str:
-    return f"A frame takes {ms(result['segment_ms'])}, of it {ms(result['parts_ms']['graph'])} in the graph."
+    return f"A call takes {ms(result['segment_ms'])}, of it {ms(result['parts_ms']['graph'])} in the graph."
 
 
 def _peers(result: Result) -> str:

@@ -14,8 +14,8 @@ class Headline:
     """What was found of one file.
 
     Attributes:
-        verdict: "holds" or "fails" of a camera's pace; without one "passed" or "refused" by the gates that were asked
-            for, or "open".
+        verdict: "holds" or "fails" of a camera's pace, or "unproven" where too few frames were measured; without a
+            camera "passed" or "refused" by the gates that were asked for, or "open".
         sentence: rate, misses, budget and percentiles; or what each record found.
         detail: the file, the machine, what else ran on it, and which gates failed.
     """
@@ -35,7 +35,10 @@ def headlines(records: Sequence[Mapping[str, Any]]) -> list[Headline]:
         _camera(record, result) for record in records if record["scenario"] == "camera" for result in record["results"]
     ]
     if found:
-        return sorted(found, key=lambda headline: headline.verdict != "fails")
+        others = [record for record in records if record["scenario"] != "camera" and _failed(record)]
+        ranks = ("fails", "refused", "unproven", "holds")
+        found += [_without_camera([record]) for record in others]
+        return sorted(found, key=lambda headline: ranks.index(headline.verdict))
     return [_without_camera(records)]
 
 
@@ -64,10 +67,10 @@ def _camera(record: Mapping[str, Any], result: Mapping[str, Any]) -> Headline:
     late = f"{count(unserved) if unserved else 'none'} of {count(newest['frames'])}"
     load = result["load"]
     beside = f" Beside it ran {_load(load)}." if any(load.values()) else ""
-    failed = [f"{gate['name']}: {gate['limit']}, got {gate['got']}" for gate in record["gates"] if not gate["ok"]]
-    refused = f" What failed: {'; '.join(failed)}." if failed and not result["holds"] else ""
+    failed = _failed(record)
+    refused = f" What failed: {'; '.join(failed)}." if failed else ""
     return Headline(
-        verdict="holds" if result["holds"] else "fails",
+        verdict="fails" if not result["holds"] else "unproven" if failed else "holds",
         sentence=f"At {pace}, {missed}{of} missed the {ms(result['budget_ms'])} budget, "
         f"through a Stream {late} had no answer in time; {tail(every['latency_ms'])}.",
         detail=f"{file_line(file)}, on {machine_line(record['machine'])}.{beside}{refused}{_busy([record])}",
@@ -93,6 +96,10 @@ def _without_camera(records: Sequence[Mapping[str, Any]]) -> Headline:
         sentence=" ".join([*told, *(finding(record) for record in records)]),
         detail=f"{'; '.join(files)}, on {machine_line(records[0]['machine'])}.{_busy(records)}",
     )
+
+
+def _failed(record: Mapping[str, Any]) -> list[str]:
+    return [f"{gate['name']}: {gate['limit']}, got {gate['got']}" for gate in record["gates"] if not gate["ok"]]
 
 
 def _busy(records: Sequence[Mapping[str, Any]]) -> str:

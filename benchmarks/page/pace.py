@@ -77,7 +77,7 @@ def _camera(file: Mapping[str, Any], result: Mapping[str, Any]) -> Markup:
     return part(
         f"{rate(result['rate_hz'])}: {file_line(file)}",
         _histogram(every["latency_ms"], deadline, f"Histogram of latency. {told}", "Each frame served in turn."),
-        _timeline(every["timeline"], deadline, f"Latency over time. {told}"),
+        _timeline(every.get("timeline"), deadline, f"Latency over time. {told}"),
         percentiles(f"Times in ms{BOUND}", columns),
         _endings(newest, several(result["cameras"], "camera")),
         _jitter(every, newest),
@@ -93,8 +93,8 @@ def _histogram(summary: Mapping[str, Any], deadline_ms: float | None, told: str,
     return figure(draw, f"{what} A tick below the axis marks every bin that holds a frame, however few.{beyond}")
 
 
-def _timeline(line: Mapping[str, Any], deadline_ms: float, told: str) -> Markup:
-    if not line["t_s"]:
+def _timeline(line: Mapping[str, Any] | None, deadline_ms: float, told: str) -> Markup:
+    if not line or not line["t_s"]:  # published records leave it out
         return Markup("")
     draw = partial(timeline, line["t_s"], line["ms"], deadline_ms=deadline_ms, title="latency in ms", told=told)
     shown = f"{count(len(line['t_s']))} points, each the slowest frame of its stretch of time; a cross is a miss."

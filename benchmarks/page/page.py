@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.page.against import accuracy_section, peers_section, sweep_section
@@ -17,7 +18,14 @@ from benchmarks.page.style import STYLE
 from benchmarks.record import SCHEMA_VERSION
 from runtime.errors import DataError
 
-_WORDS = {"holds": "✓ Yes.", "fails": "✗ No.", "passed": "✓ Passed.", "refused": "✗ Failed.", "open": ""}
+_WORDS = {
+    "holds": "✓ Yes.",
+    "fails": "✗ No.",
+    "unproven": "Not proven.",
+    "passed": "✓ Passed.",
+    "refused": "✗ Failed.",
+    "open": "",
+}
 
 
 def page(records: Sequence[Mapping[str, Any]]) -> str:
@@ -58,6 +66,25 @@ def page(records: Sequence[Mapping[str, Any]]) -> str:
     closing = element("footer", {}, element("p", {}, f"Scenarios: {scenarios}. Frames: {frames}."))
     body = element("body", {}, opening, element("main", {}, *_sections(records)), closing)
     return f"<!doctype html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+
+
+def require_drawable(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuses a record that lacks what the page shows, as an older or a shortened one may.
+
+    Args:
+        path: where it was read, for the message.
+        record: from `benchmarks.gates.records.read_record`.
+
+    Raises:
+        DataError: it does.
+    """
+    try:
+        page([record])
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise DataError(
+            f"{path}: a whole bench record was expected, got one that can't be drawn ({type(error).__name__}: "
+            f"{error}); measure it again with `segtool bench --json`"
+        ) from error
 
 
 def policy(style: str) -> str:

@@ -90,12 +90,12 @@ def require_known(names: Sequence[str]) -> None:
     """Refuses names of peers that there are not.
 
     Raises:
-        UsageError: one of them is none of `PEER_NAMES`, or there is none.
+        UsageError: one of them is none of `PEER_NAMES`, or stands there twice, or there is none.
     """
-    unknown = [name for name in names if name not in PEER_NAMES]
+    unknown = [name for place, name in enumerate(names) if name not in PEER_NAMES or name in names[:place]]
     if unknown or not names:
         got = repr(unknown[0]) if unknown else "none"
-        raise UsageError(f"--peers: expected names of {', '.join(PEER_NAMES)}, got {got}; correct it")
+        raise UsageError(f"--peers: expected names of {', '.join(PEER_NAMES)}, each once, got {got}; correct it")
 
 
 def why_left_out(

@@ -30,8 +30,11 @@ def main() -> None:
     # the first call compiles or allocates at times; these labels are not timed
     np.save(job.labels, np.stack([opened.label(frame).copy() for frame in frames]))
     _answer(answers, {"version": opened.version, "note": opened.note})
+    done = 0
     for line in sys.stdin:
-        _answer(answers, timed_turn(opened.label, frames, int(line), time.perf_counter_ns))
+        calls, first = int(line), done % len(frames)
+        _answer(answers, timed_turn(opened.label, [*frames[first:], *frames[:first]], calls, time.perf_counter_ns))
+        done += calls
 
 
 def timed_turn(label: Label, frames: list[NDArray[np.uint8]], calls: int, clock_ns: Callable[[], int]) -> list[int]:

@@ -3,6 +3,7 @@
 Engines in one process share what they should not: OpenMP's threads and settings, the allocator, the interpreter's lock.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.job import Job
+from benchmarks.scenarios.child import ROOT
 from runtime.errors import DeviceError
 
 LIMIT_S = 600.0
@@ -41,12 +43,13 @@ class EngineProcess:
         self.job = job
         self._limit_s = limit_s
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peers.child"],
+            [sys.executable, "-P", "-m", "benchmarks.peers.child"],  # -P: the folder it is called in shadows no module
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env=dict(os.environ, OMP_NUM_THREADS=str(job.threads)),
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(job.threads)},
             text=True,
         )
         try:
@@ -73,7 +76,8 @@ class EngineProcess:
     def close(self) -> None:
         """Ends the process; its end of file is the sign to stop."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # of a line that it did not live to read
+                self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

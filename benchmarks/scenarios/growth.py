@@ -36,11 +36,11 @@ def power_law(pixels: npt.NDArray[np.float64], times_ms: npt.NDArray[np.float64]
         times_ms: float64 [N], over 0.
 
     Returns:
-        The exponent and its standard error, None where N is 2.
+        The exponent and its standard error, None where there are but two sizes.
     """
     slope, residual, spread = _line(np.log(pixels), np.log(times_ms))
-    free = len(pixels) - 2
-    return slope, math.sqrt(residual / free / spread) if free else None
+    free = len(np.unique(pixels)) - 2  # points at one size say nothing of the slope
+    return slope, math.sqrt(residual / free / spread) if free > 0 else None
 
 
 def growth_rows(growth: Mapping[str, Any]) -> list[tuple[str, str]]:

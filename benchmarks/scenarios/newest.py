@@ -64,7 +64,7 @@ def run_newest(
         began_ns, lags_ms = _submit_all(stream, frames, planned_captures_ns(rate_hz, frames_each), names, advance)
         _drain(stream, (max_age_ms + _HANG_MS) / 1e3)
     counts = stream.health().cameras
-    require_all_ended(counts, ended, frames_each)
+    require_all_ended(counts, ended, frames_each, stream.health().undelivered)
     if not answers:
         raise DeviceError(
             f"{segmenter.where}: expected an answer to at least 1 of {frames_each * cameras} frames, got none: "
@@ -81,13 +81,16 @@ def run_newest(
     }
 
 
-def require_all_ended(counts: Mapping[str, CameraCounts], told: Mapping[str, int], frames_each: int) -> None:
+def require_all_ended(
+    counts: Mapping[str, CameraCounts], told: Mapping[str, int], frames_each: int, undelivered: int = 0
+) -> None:
     """Refuses figures that do not add up: each frame ends once, and the stream tells of each once.
 
     Args:
         counts: the stream's, by camera, after it was closed.
         told: results by outcome.
         frames_each: handed in by each camera.
+        undelivered: ends that the stream did not tell of, for more came at once than it keeps.
 
     Raises:
         DeviceError: the numbers differ.
@@ -96,7 +99,7 @@ def require_all_ended(counts: Mapping[str, CameraCounts], told: Mapping[str, int
         if each.submitted != frames_each or sum(_counted(each)[outcome] for outcome in OUTCOMES) != frames_each:
             raise DeviceError(f"{name}: expected {frames_each} frames in and ended, got {each}; measure again")
     total = {outcome: sum(getattr(each, outcome) for each in counts.values()) for outcome in OUTCOMES}
-    if any(told.get(outcome, 0) != count for outcome, count in total.items()):
+    if sum(told.values()) + undelivered != sum(total.values()) or any(told[each] > total[each] for each in told):
         raise DeviceError(f"the stream: expected to be told of {total}, was told of {dict(told)}; measure again")
 
 

@@ -75,7 +75,8 @@ def measure_offline(
         for place in places if turn % 2 == 0 else reversed(places):
             count = _share(calls[place], turn, settings.rounds)
             warmup = settings.warmup if turn == 0 else 0
-            runs[place].append(measure_latency(segmenters[place], frames[place], count, warmup, clock_ns))
+            done = sum(len(run.samples_ms) for run in runs[place])
+            runs[place].append(measure_latency(segmenters[place], frames[place], count, warmup, clock_ns, first=done))
             advance(count * segmenters[place].spec.batch)
     return [_result(place, runs[place]) for place in places]
 

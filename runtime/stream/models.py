@@ -96,4 +96,7 @@ def _door(old: ModelSpec, new: ModelSpec) -> dict[str, tuple[object, object]]:
         "labels": (list(old.labels_shape), list(new.labels_shape)),
         "classes": (list(old.classes), list(new.classes)),
         "batch": (old.batch, new.batch),
+        "YUV matrix": (old.camera and old.camera.yuv_matrix, new.camera and new.camera.yuv_matrix),
+        "YUV range": (old.camera and old.camera.yuv_range, new.camera and new.camera.yuv_range),
+        "label space": (old.label_space, new.label_space),
     }

@@ -58,17 +58,22 @@ def bench(ctx: click.Context, /, *, files: tuple[Path, ...], scenario: str, **fl
     order = make_order(scenario, files, flags, given)
     limit = flags["max_slowdown"] if flags["max_slowdown"] is not None else MAX_SLOWDOWN
     _require_keepable(scenario, flags)
-    earlier = _require_readable(scenario, flags)
+    earlier = _require_readable(scenario, files, flags)
     record = run_bench(order)
     if flags["ready_budget_ms"] is not None:
         for result in record["results"]:
             result["ready_budget_ms"] = flags["ready_budget_ms"]
     gates = asked_gates(record, budget_ms=flags["budget_ms"], ready_budget_ms=flags["ready_budget_ms"])
-    against = _against(order, record, flags, limit)
-    if against is not None:
-        gates += slowdown_gates(record, against.slowdowns, limit)
-        record["notes"] += against.notes
     record["gates"] = gates
+    try:
+        against = _against(order, record, flags, limit)
+    except Exception:  # what can't be compared was measured all the same
+        _show(record, None, limit)
+        _write(record, earlier, flags)
+        raise
+    if against is not None:
+        record["gates"] = gates = [*gates, *slowdown_gates(record, against.slowdowns, limit)]
+        record["notes"] += against.notes
     _show(record, against, limit)  # first: a full disk must not lose what was measured
     _write(record, earlier, flags)
     _require_passed(gates)
@@ -97,18 +102,26 @@ def _require_keepable(scenario: str, flags: Mapping[str, Any]) -> None:
         raise UsageError("--max-slowdown and --allow-different: expected beside --against, got none; give a baseline")
 
 
-def _require_readable(scenario: str, flags: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _require_readable(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Reads before anything is measured what is only needed afterwards; returns the earlier records."""
+    from benchmarks.gates.baseline import require_baseline
     from benchmarks.gates.records import read_record
     from benchmarks.page.markdown import require_block
+    from benchmarks.page.page import require_drawable
     from segtool.places import require_writable
 
-    require_writable(*(flags[name] for name in ("json_file", "html", "markdown", "save")))
+    require_writable(
+        *(flags[name] for name in ("json_file", "html", "markdown", "save")),
+        read=(*files, flags["data"], *flags["earlier"]),
+    )
     if flags["markdown"] is not None:
         require_block(flags["markdown"], scenario)
-    if flags["against"] is not None and flags["against"].suffix != ".onnx":
-        read_record(flags["against"])
-    return [read_record(path) for path in flags["earlier"]]
+    if flags["against"] is not None:
+        require_baseline(flags["against"], files)
+    earlier = [read_record(path) for path in flags["earlier"]]
+    for path, record in zip(flags["earlier"], earlier, strict=True):
+        require_drawable(path, record)
+    return earlier
 
 
 def _against(order: "Order", record: Mapping[str, Any], flags: Mapping[str, Any], limit: float) -> "Against | None":

@@ -94,7 +94,7 @@ def compare(
     from trainer.data.dataset import open_dataset
 
     _require_sense(old, new, provider, threads)
-    require_writable(json_file, None if out is None else out / RECORD_NAME)
+    require_writable(json_file, None if out is None else out / RECORD_NAME, read=(old, new, data))
     options = engine_options(provider, cache, threads)
     allowance = Allowance(max_drop=max_drop, min_pixels=min_pixels, min_frames=min_frames)
     with (

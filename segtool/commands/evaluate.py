@@ -84,7 +84,7 @@ def evaluate(
     views = flip or scales is not None
     extras = tuple(name for name, asked in {"robustness": robustness, "by_size": by_size}.items() if asked)
     _require_sense(subject, provider, confusion, views=views, extras=extras)
-    require_writable(confusion, json_file)
+    require_writable(confusion, json_file, read=(subject, data))
     options = engine_options(provider, cache)
     if not subject.is_dir():
         tally, space, facts = _score_file(subject, data, split, provider or "auto", options, extras)

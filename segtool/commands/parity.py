@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segtool.engine_flags import CACHE, engine_options
-from segtool.parity_arguments import require_own_places, require_sense
+from segtool.parity_arguments import require_sense
 from segtool.proof_tables import show_proof
 from segtool.sections import gate_values
 
@@ -93,8 +93,7 @@ def parity(
     from segtool.places import require_writable
 
     require_sense(run=run, data=data, pack=pack, cache=cache, bisect=bisect, record=record, signed=signed)
-    require_own_places([path for path in (file, data, pack) if path is not None], (json_file, picture, record))
-    require_writable(json_file, picture, record)
+    require_writable(json_file, picture, record, read=(file, data, pack))
     model = load_model_file(file)
     gates = with_overrides(model.spec.precision, moved)
     worst = WorstFrames(count=PICTURED_FRAMES)

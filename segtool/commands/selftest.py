@@ -34,16 +34,14 @@ def selftest(file: Path, provider: str, cache: Path | None, json_file: Path | No
     It shows that this machine, driver and engine compute what was exported. What the labels are worth, `segtool parity`
     and `segtool eval` say.
     """
-    from runtime.errors import GateError, UsageError
+    from runtime.errors import GateError
     from runtime.segmenter import Segmenter
     from runtime.selftest import self_test
     from segtool.console import say, show_table
     from segtool.places import require_writable
     from trainer.json_file import write_json
 
-    if json_file is not None and json_file.resolve() == file.resolve():
-        raise UsageError(f"--json {json_file}: expected another file than the model, got the model; give another name")
-    require_writable(json_file)
+    require_writable(json_file, read=[file])
     options = engine_options(provider, cache)
     # self_test=False: the command does it, and keeps its record
     with Segmenter(file, provider, options=options, self_test=False) as segmenter:

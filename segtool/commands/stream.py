@@ -32,7 +32,7 @@ their own licences, x264 and x265 (GPL) among them: see to these before you pass
 @click.option("--split", help="Of a data set: only this one of its splits.  [default: all]")
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True, max=1000),
+    type=click.FloatRange(0.01, 1000),
     help="Frames per second of each camera; asked of a camera:0.  [default: a video's own, else 30]",
 )
 @click.option("--cameras", default=1, show_default=True, type=click.IntRange(1, 64), help="All show the same frames.")
@@ -98,7 +98,7 @@ def stream(
     from segtool.replay.sinks import Wanted
     from trainer.json_file import write_json
 
-    require_writable(json_file, video, None if out is None else out / "frame.png")
+    require_writable(json_file, video, None if out is None else out / "frame.png", read=(file, Path(source)))
     options = engine_options(provider, cache, threads or usable_cores())
     recording = open_recording(source, rate_hz=rate, split=split)
     settings = ReplaySettings(

@@ -133,7 +133,7 @@ def _submit_all(
     settings = replay.settings
     cameras = settings.camera_names()
     shots = _again_and_again(recording.shots) if settings.loop else recording.shots()
-    for ready in ahead(_prepared(shots, spec), DECODED_AHEAD):
+    for ready in ahead(_prepared(shots, spec), DECODED_AHEAD, lambda: stop.signal_number is not None):
         frame_id = replay.shown
         captured_ns = ready.ready_ns if recording.live else replay.pace.wait(ready.ready_ns)
         if stop.signal_number is not None:

@@ -54,6 +54,21 @@ def test_ahead_raises_an_error_in_its_place():
     assert alive() == []
 
 
+def test_ahead_of_a_source_gone_silent_ends_when_it_is_stopped():
+    silent, stop = threading.Event(), threading.Event()
+
+    def items():
+        yield 1
+        silent.wait(20)
+
+    reading = ahead(items(), 2, stop.is_set)
+    assert next(reading) == 1
+    threading.Timer(0.1, stop.set).start()
+    assert list(reading) == []  # though nothing came
+    assert stop.is_set()
+    silent.set()
+
+
 def test_ahead_that_is_closed_takes_no_further_item():
     taken, under_way, gate = [], threading.Event(), threading.Event()
 

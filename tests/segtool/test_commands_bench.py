@@ -104,14 +104,6 @@ def test_bench_runs_every_scenario_and_draws_its_page(model_file, tmp_path, caps
     assert scenario in capsys.readouterr().out
 
 
-def test_bench_sweeps_over_providers(model_file, tmp_path):
-    record = bench(
-        model_file, tmp_path, "--scenario", "sweep", "--provider", "cpu,auto", "--frames", "12", "--repeats", "1"
-    )
-    assert [result["file"] for result in record["results"]] == [0, 0]
-    assert [result["provider"] for result in record["results"]] == ["cpu", "cpu"]  # what auto took, where no GPU is
-
-
 def test_bench_of_several_files_has_a_result_of_each(model_file, write_model, tmp_path, capsys):
     other = write_model("other.onnx")
     record = bench(model_file, tmp_path, str(other), "--frames", "11", "--budget-ms", "1000", code=1)

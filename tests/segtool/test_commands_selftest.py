@@ -62,5 +62,5 @@ def test_selftest_never_writes_over_the_model(write_camera_model, capsys):
     file = write_camera_model(golden=GOLDEN)
     before = file.read_bytes()
     assert run(["selftest", str(file), "--provider", "cpu", "--json", str(file)]) == 2
-    assert "expected another file than the model" in capsys.readouterr().err
+    assert "expected a file of its own for what is written" in capsys.readouterr().err
     assert file.read_bytes() == before

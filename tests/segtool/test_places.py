@@ -32,6 +32,28 @@ def test_require_writable_below_a_file_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["bench", "{model}", "--html", "{model}"],
+        ["bench", "{model}", "--json", "{new}", "--html", "{new}"],
+        ["eval", "{model}", "{pairs}", "--json", "{model}"],
+        ["selftest", "{model}", "--json", "{model}"],
+        ["stream", "{model}", "--source", "{pairs}", "--json", "{model}"],
+        ["compare", "{model}", "{model}", "{pairs}", "--json", "{model}"],
+    ],
+)
+def test_commands_never_write_over_what_they_read_or_twice_to_one_place(
+    model_file, pairs_folder, tmp_path, capsys, arguments
+):
+    before = model_file.read_bytes()
+    places = {"model": model_file, "pairs": pairs_folder, "new": tmp_path / "new"}
+    assert run([word.format(**places) for word in arguments]) == 2
+    assert "expected a file of its own for what is written" in capsys.readouterr().err
+    assert model_file.read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ["bench", "{model}", "--json", "{place}"],
         ["bench", "{model}", "--html", "{place}"],
         ["bench", "{model}", "--save", "{place}"],

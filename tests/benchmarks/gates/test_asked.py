@@ -13,7 +13,7 @@ def summary(p99_ms: float) -> dict[str, object]:
 
 
 def camera(missed: int, ok: int) -> dict[str, object]:
-    every, newest = {"misses": missed, "frames": 1000}, {"ok": ok, "frames": 1000}
+    every, newest = {"misses": missed, "invalid": 0, "frames": 1000}, {"ok": ok, "frames": 1000}
     holds = missed <= 1 and ok >= 999
     return {"file": 0, "budget_ms": 33.3, "rate_hz": 30.0, "every": every, "newest": newest, "holds": holds}
 
@@ -62,7 +62,7 @@ def test_slowdown_gates_are_named_by_the_new_files():
 
 def test_pace_gate_of_too_few_frames_is_not_proven():
     few = camera(0, 1000)
-    few |= {"every": {"misses": 0, "frames": 999}, "newest": {"ok": 999, "frames": 999}}
+    few |= {"every": {"misses": 0, "invalid": 0, "frames": 999}, "newest": {"ok": 999, "frames": 999}}
     gate = pace_gate(few)
     assert (gate["ok"], gate["got"]) == (False, "not proven: 1000 frames are needed, 999 were measured")
 

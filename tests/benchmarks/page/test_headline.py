@@ -44,7 +44,23 @@ def test_headlines_without_a_camera_open_with_the_gate_that_was_asked_for(make, 
     record["gates"] = [{"name": "slowdown", "limit": "at most 5 % slower", "got": "+2.0 %", "ok": ok}]
     (found,) = headlines([record])
     assert found.verdict == verdict
-    assert found.sentence.startswith("slowdown: at most 5 % slower, got +2.0 %. A frame takes ")
+    assert found.sentence.startswith("slowdown: at most 5 % slower, got +2.0 %. A call takes ")
+
+
+def test_headlines_of_too_few_frames_for_the_gate_do_not_say_yes(make) -> None:
+    record = make["camera"](frames=200)
+    record["gates"] = [{"name": "pace", "limit": "at most 0.1 %", "got": "not proven: 1000 are needed", "ok": False}]
+    (found,) = headlines([record])
+    assert found.verdict == "unproven"
+    assert found.detail.endswith("What failed: pace: at most 0.1 %, got not proven: 1000 are needed.")
+
+
+def test_headlines_beside_a_pace_that_holds_tell_of_another_records_gate_that_failed(make) -> None:
+    record = make["single-stream"]()
+    record["gates"] = [{"name": "budget", "limit": "p99 <= 5 ms", "got": "7 ms", "ok": False}]
+    found = headlines([make["camera"](), record])
+    assert [headline.verdict for headline in found] == ["refused", "holds"]
+    assert "budget: p99 <= 5 ms, got 7 ms." in found[0].sentence
 
 
 @pytest.mark.parametrize("scenario", ["camera", "single-stream"])

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runtime.camera import CameraSpec
 from runtime.errors import DeviceError, IntegrityError, UsageError
 from runtime.events import Event
 from runtime.options import EngineOptions
 from runtime.segmenter import Segmenter
 from runtime.stream import Outcome, Stream, StreamResult
-from runtime.stream.models import Model
+from runtime.stream.models import Model, _door
 
 from .fakes import FakeSegmenter, Gate, codes, frame, send, until
 
@@ -80,12 +81,22 @@ def test_rollback_without_an_older_file_is_refused(running) -> None:
         running[0].rollback()
 
 
+def test_doors_of_one_layout_but_other_colours_differ(make_spec) -> None:
+    size = {"height_px": 24, "width_px": 32}
+    usual = {"yuv_matrix": "bt709", "yuv_range": "limited"}
+    for change, name in (({"yuv_matrix": "bt601"}, "YUV matrix"), ({"yuv_range": "full"}, "YUV range")):
+        cameras = [CameraSpec(**size, layout="nv12", **colours) for colours in (usual, usual | change)]
+        door = _door(*(make_spec(**size, camera=camera) for camera in cameras))
+        assert [key for key, (old, new) in door.items() if old != new] == [name]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"layout": "bgr"}, r"with layout rgb, as the running .*old\.onnx has, got bgr"),
         ({"crop": (0, 0, 16, 12)}, r"with labels \[24, 32\], .*, got \[12, 16\]"),
         ({"batch": 2}, "with batch 1, .*, got 2"),
+        ({"label_space": "other"}, "with label space four, .*, got other"),
         ({"classes": ("road", "sky", "car", "bush")}, "with classes .*'tree'.*, got .*'bush'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -42,6 +43,21 @@ def recording(count: int, **changes) -> Recording:
 
 def replayed(segmenter, source: Recording, **settings):
     return play(segmenter, source, ReplaySettings(**{"rate_hz": 200.0, **PATIENT, **settings}), ResultWriter([]))
+
+
+def test_play_of_a_camera_gone_silent_ends_at_the_first_interrupt(segmenter):
+    silent = threading.Event()
+
+    def fall_silent():
+        yield from shots(3, live=True)
+        silent.wait(20)
+
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began_s = time.monotonic()
+    replay = replayed(segmenter, Recording(told="by hand", shots=fall_silent, live=True))
+    assert time.monotonic() - began_s < 10
+    assert (replay.shown, replay.signal_number) == (3, signal.SIGINT)
+    silent.set()
 
 
 def accounted(counts) -> int:
