@@ -91,6 +91,18 @@ def real_frames(dataset: Dataset, split: str, spec: ModelSpec, count: int, seed:
     return [np.stack(frames[start : start + spec.batch]) for start in range(0, len(frames), spec.batch)]
 
 
+def distinct_frames(spec: ModelSpec, count: int, available: int | None = None) -> int:
+    """Returns how many arrays `noise_frames` makes, or `real_frames` of so many frames, without making them.
+
+    Args:
+        spec: of the file.
+        count: asked for.
+        available: frames of the split; None for noise.
+    """
+    arrays = _distinct(spec, count)
+    return arrays if available is None else min(arrays, -(-available // spec.batch))
+
+
 def _distinct(spec: ModelSpec, count: int) -> int:
     return min(count, max(1, DISTINCT_FRAMES // spec.batch))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.latency import noise_frames, real_frames
+from benchmarks.latency import distinct_frames, noise_frames, real_frames
 from benchmarks.peers.measure import PeerSettings
 from benchmarks.scenarios.camera import CameraSettings
 from benchmarks.scenarios.cold_start import ColdStartSettings
@@ -96,10 +96,11 @@ def told_frames(order: Order, spec: ModelSpec) -> tuple[str, int]:
         return "one level of grey", 1
     if order.scenario == "sweep":
         return "uniform noise, seed 0", DISTINCT_FRAMES
-    told = f"uniform noise, seed {order.seed}"
+    told, available = f"uniform noise, seed {order.seed}", None
     if order.data is not None:
         told = f"{order.data.name}, {order.split}, seed {order.seed}"
-    return told, len(make_frames(order, spec, different_frames(order.settings)))
+        available = len(open_dataset(order.data, spec.label_space).frames(order.split))
+    return told, distinct_frames(spec, different_frames(order.settings), available)
 
 
 def different_frames(settings: Settings) -> int:

@@ -24,6 +24,7 @@ from benchmarks.scenarios.soak import SoakSettings, measure_soak
 from benchmarks.scenarios.stages import StagesSettings, measure_stages
 from benchmarks.scenarios.sweep import SweepPoint, SweepSettings, measure_sweep
 from runtime.errors import UsageError
+from runtime.model_file import load_model_file
 from runtime.segmenter import Segmenter
 from trainer.data.dataset import open_dataset
 from trainer.data.progress import progress
@@ -52,8 +53,7 @@ def run_bench(order: Order) -> dict[str, Any]:
         results = SCENARIOS[order.scenario](order, files)
         after = machine_state()
         records = [_file(order, path, proven=path in order.files) for path in files]
-    with opened(order, order.files[0]) as segmenter:
-        frames_from, distinct = told_frames(order, segmenter.spec)
+    frames_from, distinct = told_frames(order, load_model_file(order.files[0]).spec)
     notes = throttle_notes(before, after)
     if order.scenario == "cold-start":
         notes += [note for result in results for note in cold_start_notes(result)]
@@ -73,8 +73,8 @@ def run_bench(order: Order) -> dict[str, Any]:
 def _require_frames(order: Order) -> None:
     """Looks for the data set before anything is measured: an hour must not end with a wrong path."""
     if order.data is not None:
-        with opened(order, order.files[0]) as segmenter:
-            open_dataset(order.data, segmenter.spec.label_space).frames(order.split)
+        spec = load_model_file(order.files[0]).spec
+        open_dataset(order.data, spec.label_space).frames(order.split)
 
 
 @contextmanager
@@ -87,8 +87,7 @@ def _all_files(order: Order) -> Iterator[tuple[Path, ...]]:
         return
     if order.run is None:
         raise UsageError("sweep: --sizes makes files from a training folder, got no --run; give it")
-    with opened(order, order.files[0]) as segmenter:
-        precision = segmenter.spec.precision
+    precision = load_model_file(order.files[0]).spec.precision
     with tempfile.TemporaryDirectory(prefix="segtool-sweep-") as folder:
         with progress("exporting", len(order.sizes)) as advance:
             made = sized_files(order.run, order.sizes, cast("Precision", precision), Path(folder), advance)

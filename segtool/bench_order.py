@@ -1,7 +1,6 @@
 """From the flags of `segtool bench` to an order: each scenario's settings out of those flags that it reads."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +61,10 @@ def make_order(scenario: str, files: tuple[Path, ...], flags: Mapping[str, Any],
     if "split" in given and flags["data"] is None:
         raise UsageError("--split: a data set was expected that it is a part of, got no --data; give it")
     cached = "tensorrt" if "tensorrt" in flags["providers"] else flags["providers"][0]
-    engine = engine_options(cached, flags["cache"])
+    engine = engine_options(cached, flags["cache"], threads[0])
     return Order(
         scenario=scenario,
-        settings=_settings(scenario, flags, given, replace(engine, threads=threads[0])),
+        settings=_settings(scenario, flags, given, engine),
         engine=engine,
         files=files,
         providers=flags["providers"],

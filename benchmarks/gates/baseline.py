@@ -59,28 +59,31 @@ def save_baseline(path: Path, record: Mapping[str, Any], files: Sequence[Path]) 
             ) from error
 
 
-def require_baseline(path: Path, files: Sequence[Path]) -> None:
+def require_baseline(path: Path, files: Sequence[Path]) -> dict[str, Any] | None:
     """Looks at a baseline before anything is measured.
 
     Args:
         path: of a record that `save_baseline` wrote, or of the old model file itself.
         files: that will be measured.
 
+    Returns:
+        The record; None for an old model file.
+
     Raises:
         DataError: no such baseline, or none that can be read.
         ModelFileError: the old file is not sound.
         UsageError: another number of files.
     """
-    if path.suffix != ".onnx":
-        old_count = len(read_record(path)["files"])
-        if old_count != len(files):
-            raise UsageError(
-                f"{path}: {old_count} files were expected as in the baseline, got {len(files)}; give those"
-            )
-        return
-    load_model_file(path)
-    if len(files) != 1:
-        raise UsageError(f"{path}: one new file was expected beside an old one, got {len(files)}; give one")
+    if path.suffix == ".onnx":
+        load_model_file(path)
+        if len(files) != 1:
+            raise UsageError(f"{path}: one new file was expected beside an old one, got {len(files)}; give one")
+        return None
+    baseline = read_record(path)
+    old_count = len(baseline["files"])
+    if old_count != len(files):
+        raise UsageError(f"{path}: {old_count} files were expected as in the baseline, got {len(files)}; give those")
+    return baseline
 
 
 def against_baseline(
@@ -100,10 +103,9 @@ def against_baseline(
         UsageError: it measured something else, or on another machine.
         ModelFileError, DeviceError: as the Segmenter does.
     """
-    require_baseline(path, order.files)
-    if path.suffix == ".onnx":
+    baseline = require_baseline(path, order.files)
+    if baseline is None:
         return Against(slowdowns=(_in_turns(path, order.files[0], order, max_slowdown),), notes=())
-    baseline = read_record(path)
     notes = require_comparable(baseline, record, path, allow_different=allow_different)
     copies = [_copy_of(path, facts) for facts in baseline["files"]]
     if order.scenario == "single-stream" and not notes and all(copy.exists() for copy in copies):

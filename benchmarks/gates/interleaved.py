@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from benchmarks.gates.resampling import block_length, resampled_medians
 from benchmarks.gates.slowdown import CONFIDENCE, DRAWS, OPENING_DRIFT, Slowdown, interval, p99_ratio
+from benchmarks.latency import answer_buffers
 from runtime.errors import UsageError
-from runtime.frames import answer_shape
 from runtime.segmenter import Segmenter
 
 _ORDERS = ((0, 1, 1, 0), (1, 0, 0, 1))  # old is 0: each file comes first and second equally often in every round
@@ -80,7 +80,7 @@ def interleaved_slowdown(
     """
     turns = turns or Turns()
     _require_same_frames(old, new, frames)
-    sides = [(segmenter, _outs(segmenter)) for segmenter in (old, new)]
+    sides = [(segmenter, answer_buffers(segmenter.spec)) for segmenter in (old, new)]
     taken: tuple[list[float], list[float]] = ([], [])
     log_ratios: list[float] = []
     generator = np.random.default_rng(seed)
@@ -151,11 +151,6 @@ def _turn(
         segmenter.segment(frame, *outs)
         times_ms.append((clock_ns() - before_ns) / 1e6)
     return times_ms
-
-
-def _outs(segmenter: Segmenter) -> list[npt.NDArray[np.uint8]]:
-    spec = segmenter.spec
-    return [np.empty(answer_shape(spec), np.uint8) for _ in range(1 if spec.confidence is None else 2)]
 
 
 def _require_same_frames(old: Segmenter, new: Segmenter, frames: Sequence[npt.NDArray[np.uint8]]) -> None:

@@ -89,7 +89,7 @@ def _load(load: Mapping[str, Any]) -> str:
 def _without_camera(records: Sequence[Mapping[str, Any]]) -> Headline:
     files = dict.fromkeys(file_line(file) for record in records for file in record["files"])
     gates = [gate for record in records for gate in record["gates"]]
-    told = [f"{gate['name']}: {gate['limit']}, got {gate['got']}." for gate in gates]
+    told = [f"{_told(gate)}." for gate in gates]
     verdict = "open" if not gates else "passed" if all(gate["ok"] for gate in gates) else "refused"
     return Headline(
         verdict=verdict,
@@ -99,7 +99,11 @@ def _without_camera(records: Sequence[Mapping[str, Any]]) -> Headline:
 
 
 def _failed(record: Mapping[str, Any]) -> list[str]:
-    return [f"{gate['name']}: {gate['limit']}, got {gate['got']}" for gate in record["gates"] if not gate["ok"]]
+    return [_told(gate) for gate in record["gates"] if not gate["ok"]]
+
+
+def _told(gate: Mapping[str, Any]) -> str:
+    return f"{gate['name']}: {gate['limit']}, got {gate['got']}"
 
 
 def _busy(records: Sequence[Mapping[str, Any]]) -> str:

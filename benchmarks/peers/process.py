@@ -5,7 +5,6 @@ Engines in one process share what they should not: OpenMP's threads and settings
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.job import Job
-from benchmarks.scenarios.child import ROOT
+from benchmarks.scenarios.child import child_environment
 from runtime.errors import DeviceError
 
 LIMIT_S = 600.0
@@ -43,13 +42,12 @@ class EngineProcess:
         self.job = job
         self._limit_s = limit_s
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "benchmarks.peers.child"],  # -P: the folder it is called in shadows no module
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(job.threads)},
+            env={**child_environment(), "OMP_NUM_THREADS": str(job.threads)},
             text=True,
         )
         try:

@@ -36,6 +36,12 @@ class ChildReport:
     received_ns: int
 
 
+def child_environment() -> dict[str, str]:
+    """Returns this process's variables, with these packages to be found by a child that is started with -P."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def run_child(script: Path, asked: Mapping[str, object], longest_s: float = LONGEST_S) -> ChildReport:
     """Starts the script with this very Python, and waits for its line and its end.
 
@@ -48,10 +54,9 @@ def run_child(script: Path, asked: Mapping[str, object], longest_s: float = LONG
         DeviceError: it ended without a line.
     """
     command = [sys.executable, "-P", str(script), json.dumps(asked, default=str)]  # -P: its folder shadows no module
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryFile() as errors:  # no pipe, which fills up where nobody reads it
         spawned_ns = time.monotonic_ns()
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": path})
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=child_environment())
         clock = threading.Timer(longest_s, child.kill)
         clock.start()
         try:

@@ -1,10 +1,12 @@
 """Which frames a scenario gets, what is said of them, and that a file is opened cold."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.latency import distinct_frames, noise_frames, real_frames
 from benchmarks.order import Order, different_frames, make_frames, opened, told_frames
 from benchmarks.peers.measure import PeerSettings
 from benchmarks.scenarios.cold_start import ColdStartSettings
@@ -84,3 +86,16 @@ def test_different_frames_are_as_many_as_a_scenario_measures(settings, count):
 )
 def test_told_frames_says_what_was_really_run(stub_segmenter, scenario, settings, told):
     assert told_frames(order_of(scenario, settings, seed=4), stub_segmenter().spec) == told
+
+
+@pytest.mark.parametrize("batch", [1, 3, 40])
+@pytest.mark.parametrize("available", [1, 7, 100])
+def test_distinct_frames_counts_what_would_be_made(stub_segmenter, batch, available):
+    spec = stub_segmenter(batch=batch).spec
+    image_hwc = np.zeros((4, 6, 3), np.uint8)
+    dataset = SimpleNamespace(
+        frames=lambda _: range(available), read=lambda _, index: SimpleNamespace(image_hwc=image_hwc, name=str(index))
+    )
+    for count in (1, 5, 50):
+        assert distinct_frames(spec, count) == len(noise_frames(spec, count, 0))
+        assert distinct_frames(spec, count, available) == len(real_frames(dataset, "val", spec, count, 0))
