@@ -181,10 +181,10 @@ def test_fit_average_is_the_formula_over_the_weights_of_every_step(
         return result
 
     monkeypatch.setattr(trainer.loop, "train_step", kept)
-    fit(config(ema=0.75), open_dataset(pairs), tmp_path / "run")
+    fit(config(ema=0.3), open_dataset(pairs), tmp_path / "run")
     expected = seen[0]
-    for value in seen[1:]:
-        expected = 0.75 * expected + 0.25 * value
+    for decay, value in zip((2 / 11, 3 / 12, 0.3, 0.3, 0.3), seen[1:], strict=True):  # 4 / 13 is more than 0.3
+        expected = decay * expected + (1 - decay) * value
     average = load_checkpoint(tmp_path / "run" / "last.safetensors").validated()["head.weight"]
     assert len(seen) == 6
     assert torch.allclose(average.double(), expected, atol=1e-6)

@@ -8,13 +8,29 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
-    """An exponential moving average of weights and running statistics, equal to the network until its first step."""
+    """A moving average of weights and running statistics, equal to the network until its second step."""
     if decay is None:
         return None
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def follow(averaged: Tensors, current: Tensors, on_device: Tensor | int) -> None:
+        now = decay_after(int(average.n_averaged), decay)  # the counter on the CPU: no step waits for the device
+        get_ema_multi_avg_fn(now)(averaged, current, on_device)
+
+    average = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
     return average.requires_grad_(requires_grad=False)
+
+
+def decay_after(steps: int, decay: float) -> float:
+    """The decay of the step after so many: min(decay, (1 + steps) / (10 + steps)).
+
+    TensorFlow's `ExponentialMovingAverage` with `num_updates`: at the start the average follows the network closely, or
+    it would hold for hundreds of steps the random weights that it began from.
+    """
+    return min(decay, (1 + steps) / (10 + steps))
 
 
 def statistics_of(network: nn.Module) -> list[Tensor]:

@@ -33,7 +33,7 @@ class TrainConfig:
         seed: of the weights, the order of samples and the augmentation.
         limit: train on the first so many images only; None for all. Validation is never cut.
         ema: decay per step of the moving average of the weights that is validated and exported, 0 to below 1 (Polyak,
-            Juditsky 1992); None for the weights themselves.
+            Juditsky 1992), smaller in the first steps (`decay_after`); None for the weights themselves.
         freeze_encoder_epochs: epochs at the start in which the encoder keeps its weights.
         network: which, and its shape.
         loss: what is minimised.
