@@ -21,15 +21,21 @@ def ran(schedule_ms, frames=FRAMES, **changes):
     return run_newest(KnownTimes(schedule_ms), frames, **pace)
 
 
+def ran_at_leisure(frames=FRAMES, **changes):
+    """Twelve frames a camera and a fast file: a machine that stalls for a tenth of a second changes no count."""
+    pace = {"rate_hz": 10.0, "budget_ms": 2000.0, "max_age_ms": 4000.0, "frames_each": 12}
+    return ran([1.0], frames, **pace, **changes)
+
+
 def test_run_newest_of_a_fast_file_answers_every_frame_in_time():
     told = []
-    result = ran([1.0], advance=told.append)
+    result = ran_at_leisure(advance=told.append)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert (result["frames"], result["ok"], result["per_camera"]) == (40, 40, {})
-    assert sum(told) == 40
+    assert (result["frames"], result["ok"], result["per_camera"]) == (12, 12, {})
+    assert sum(told) == 12
     assert result["age_ms"]["min"] >= 1.0
-    assert len(result["timeline"]["ms"]) == 40
-    assert result["timeline"]["t_s"][-1] == pytest.approx(0.39)
+    assert len(result["timeline"]["ms"]) == 12
+    assert result["timeline"]["t_s"][-1] == pytest.approx(1.1)
     assert result["jitter_ms"]["p50"] >= 0
 
 
@@ -44,10 +50,10 @@ def test_run_newest_of_a_slow_file_leaves_out_frames_and_accounts_for_each():
 
 
 def test_run_newest_of_several_cameras_counts_each():
-    result = ran([1.0], cameras=3, frames_each=15)
-    assert (result["frames"], result["ok"]) == (45, 45)
+    result = ran_at_leisure(cameras=3)
+    assert (result["frames"], result["ok"]) == (36, 36)
     assert {name: each["ok"] for name, each in result["per_camera"].items()} == dict.fromkeys(
-        ("camera1", "camera2", "camera3"), 15
+        ("camera1", "camera2", "camera3"), 12
     )
     assert result["age_ms"]["max"] >= 3.0  # the last of three that came at once
 
@@ -60,8 +66,8 @@ def test_run_newest_whose_turn_comes_too_late_is_stale():
 
 def test_run_newest_counts_answers_that_are_not_valid():
     bad = [*FRAMES, np.full((4, 6, 3), 255, np.uint8)]
-    result = ran([1.0], frames=bad)
-    assert (result["ok"], result["invalid"]) == (30, 10)
+    result = ran_at_leisure(bad)
+    assert (result["ok"], result["invalid"]) == (9, 3)
 
 
 def test_run_newest_without_an_answer_says_why():
