@@ -189,6 +189,7 @@ def test_stream_goes_back_by_itself_where_the_newer_file_hangs(files) -> None:
         assert results[0].outcome is Outcome.FAILED
         assert scale_of(stream, results, 2) == 64  # while the newer one still hangs
         assert not stream.health().stale
+        until(lambda: len(events) == 2)  # told by the watchdog, which the frame above need not have waited for
         assert codes(events) == ["stream.hung", "stream.rolled_back"]
         assert not segmenter.closed
         gate.opened.set()
