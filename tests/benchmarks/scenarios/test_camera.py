@@ -12,21 +12,22 @@ from .known_times import FRAMES, KnownTimes
 
 
 def test_measure_camera_of_a_fast_file_holds_the_pace():
-    told, settings = [], CameraSettings(rate_hz=100, budget_ms=60, frames=20, warmup=2, back_to_back=64, cameras=2)
+    # a pace and a budget that a machine that stalls for two tenths of a second holds, too
+    told, settings = [], CameraSettings(rate_hz=4, budget_ms=2000, frames=8, warmup=2, back_to_back=64, cameras=2)
     segmenter = KnownTimes([1.0])
     result = measure_camera(segmenter, FRAMES, settings, told.append)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert segmenter.calls == 2 + 64 + 40 + 40
-    assert sum(told) == settings.steps == 64 + 80
-    assert (result["rate_hz"], result["budget_ms"], result["cameras"]) == (100, 60, 2)
+    assert segmenter.calls == 2 + 64 + 16 + 16
+    assert sum(told) == settings.steps == 64 + 32
+    assert (result["rate_hz"], result["budget_ms"], result["cameras"]) == (4, 2000, 2)
     assert result["load"] == {"cpu": 0, "gpu": 0.0}
-    assert (result["every"]["frames"], result["newest"]["frames"], result["every"]["misses"]) == (40, 40, 0)
+    assert (result["every"]["frames"], result["newest"]["frames"], result["every"]["misses"]) == (16, 16, 0)
     assert result["back_to_back"]["percentiles"].keys() == {"p50", "p90"}
     assert result["holds"] is True
     rows = dict(camera_rows(result))
-    assert rows["pace"] == "2 cameras at 100 Hz, budget 60.0 ms"
-    assert rows["every frame missed"] == "0 of 40"
-    assert rows["newest ended"] == "40 ok, 0 late, 0 dropped, 0 stale, 0 invalid, 0 failed, of 40"
+    assert rows["pace"] == "2 cameras at 4 Hz, budget 2000.0 ms"
+    assert rows["every frame missed"] == "0 of 16"
+    assert rows["newest ended"] == "16 ok, 0 late, 0 dropped, 0 stale, 0 invalid, 0 failed, of 16"
     assert rows["holds the pace"] == "yes"
     assert "load beside it" not in rows
 
@@ -37,7 +38,7 @@ def test_measure_camera_of_a_slow_file_beside_a_load_does_not_hold_it():
     assert result["budget_ms"] == 10.0
     assert result["every"]["misses"] == 15
     assert result["every"]["latency_ms"]["max"] > 25 + 14 * 15  # the backlog grows by 15 ms a frame
-    assert result["newest"]["age_ms"]["max"] < 100  # where old frames are left out it does not
+    assert result["newest"]["dropped"] + result["newest"]["stale"] > 5  # it does not where old frames are left out
     assert result["holds"] is False
     rows = dict(camera_rows(result))
     assert rows["load beside it"] == "1 busy processes, 0 % of the GPU"

@@ -181,26 +181,16 @@ def test_worker_outlives_whatever_a_run_raises(open_stream, results, raised: Exc
     assert [result.outcome for result in results] == [Outcome.FAILED, Outcome.OK]
 
 
-def test_hung_run_fails_its_frame_in_time_and_holds_up_nobody(open_stream, results, events) -> None:
-    at: list[int] = []
+def test_hung_run_fails_its_frame_and_holds_up_nobody(open_stream, results, events) -> None:
     gate = Gate()
-    stream = open_stream(
-        gate, hang_ms=50.0, on_result=lambda result: (at.append(time.monotonic_ns()), results.append(result))
-    )
+    stream = open_stream(gate, hang_ms=50.0)
     send(stream, 1)
     gate.entered.wait(5)
-    started_ns = stream._core.run.started_ns
     send(stream, 2)
-    until(lambda: stream.health().stale, 1.0)
-    seen_ns = time.monotonic_ns()
     until(lambda: len(results) == 2)
+    assert stream.health().stale
     assert [(result.frame_id, result.outcome) for result in results] == [(1, Outcome.FAILED), (2, Outcome.FAILED)]
-    # the promise is 5 ms and 100 ms; the machine that tests run on may be busy with other things
-    assert 50.0 <= (at[0] - started_ns) / 1e6 < 50.0 + 100.0
-    assert (seen_ns - started_ns) / 1e6 < 50.0 + 200.0
-    before_ns = time.monotonic_ns()
-    assert send(stream, 3) is Outcome.FAILED
-    assert time.monotonic_ns() - before_ns < 50_000_000
+    assert send(stream, 3) is Outcome.FAILED  # though the gate is still shut
     assert "can't be ended inside a process: restart" in stream.health().reasons[0]
     gate.opened.set()
     until(lambda: "stream.recovered" in codes(events))
@@ -209,6 +199,29 @@ def test_hung_run_fails_its_frame_in_time_and_holds_up_nobody(open_stream, resul
     until(lambda: stream.latest() is not None)
     assert stream.latest().frame_id == 4  # the hung run's own answer was thrown away
     assert counts_of(stream.health(), "front")["failed"] == 3
+
+
+def test_hung_run_is_told_within_its_time(open_stream) -> None:
+    told_ms, seen_ms, refused_ms = [], [], []
+    for _ in range(5):  # the best of five: a machine that stalls only adds to a time
+        at: list[int] = []
+        gate = Gate()
+        stream = open_stream(gate, hang_ms=50.0, on_result=lambda _, at=at: at.append(time.monotonic_ns()))
+        send(stream, 1)
+        gate.entered.wait(5)
+        started_ns = stream._core.run.started_ns
+        until(lambda stream=stream: stream.health().stale)
+        seen_ms.append((time.monotonic_ns() - started_ns) / 1e6)
+        until(lambda at=at: len(at) == 1)
+        told_ms.append((at[0] - started_ns) / 1e6)
+        before_ns = time.monotonic_ns()
+        assert send(stream, 2) is Outcome.FAILED
+        refused_ms.append((time.monotonic_ns() - before_ns) / 1e6)
+        gate.opened.set()
+    # the promise is 5 ms; the machine that tests run on may be busy with other things
+    assert 50.0 <= min(told_ms) < 50.0 + 50.0
+    assert min(seen_ms) < 50.0 + 100.0
+    assert min(refused_ms) < 20.0
 
 
 def test_close_while_the_engine_hangs_returns(open_stream, events) -> None:
